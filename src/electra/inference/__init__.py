@@ -1,0 +1,1 @@
+"""Using a trained model: texts in, answers out."""

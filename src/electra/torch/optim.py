@@ -1,0 +1,58 @@
+"""ELECTRA's optimizer in PyTorch: Adam without bias correction, decoupled weight decay, one clip over all networks.
+
+Unusual here: PyTorch's fused AdamW corrects the bias of its moments. The correction is a known factor of the update's
+number, so it is undone through the learning rate, epsilon and decay of the step, and the fused kernel does the rest.
+Source: google-research/electra, model/optimization.py; facts in docs/idea.md.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+UNDECAYED = ("LayerNorm", "layer_norm", "bias")     # a parameter with one of these in its name is not decayed
+
+
+def adam(
+    parameters: Iterable[tuple[str, Tensor]], *, weight_decay: float, epsilon: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.AdamW:
+    """The optimizer over named parameters; `update` makes its steps."""
+    named = list(parameters)
+    decayed = [p for name, p in named if not any(part in name for part in UNDECAYED)]
+    others = [p for name, p in named if any(part in name for part in UNDECAYED)]
+    groups = [{"params": decayed, "decay": weight_decay}, {"params": others, "decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=epsilon, fused=True, weight_decay=0.0)
+
+
+def update(optimizer: torch.optim.AdamW, *, learning_rate: float, epsilon: float, count: int) -> None:
+    """Make update number `count` (from 1): w -= learning_rate * (m / (sqrt(v) + epsilon) + decay * w)."""
+    beta1, beta2 = optimizer.param_groups[0]["betas"]
+    first, second = 1 - beta1**count, math.sqrt(1 - beta2**count)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * first / second
+        group["eps"] = epsilon / second
+        group["weight_decay"] = group["decay"] * second / first
+    optimizer.step()
+
+
+def moments(optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """The optimizer's state as named tensors: NAME/m and NAME/v."""
+    state = {}
+    for name, parameter in parameters:
+        held = optimizer.state.get(parameter) or {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+        state[f"{name}/m"], state[f"{name}/v"] = held["exp_avg"], held["exp_avg_sq"]
+    return state
+
+
+def set_moments(
+    optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor]], state: dict[str, Tensor], count: int
+) -> None:
+    """Continue from moments saved after `count` updates."""
+    for name, parameter in parameters:
+        optimizer.state[parameter] = {
+            "step": torch.tensor(float(count), dtype=torch.float32, device=parameter.device),
+            "exp_avg": state[f"{name}/m"].to(parameter.device).clone(),
+            "exp_avg_sq": state[f"{name}/v"].to(parameter.device).clone(),
+        }
