@@ -46,7 +46,7 @@ class WeightsError(DataError, RuntimeError):
     """Weights that do not fit the model; the message lists every missing, unknown and misshapen tensor."""
 
 
-class InputError(DataError, IndexError):
+class InputError(DataError, IndexError, RuntimeError):
     """Token ids, lengths or masks that the model cannot take; the message names the place and the limit."""
 
 

@@ -1,0 +1,133 @@
+"""The two networks of pretraining as Hugging Face has them: the generator's head and the discriminator's."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from electra.config import ElectraConfig
+from electra.errors import ConfigError
+from electra.outputs import ElectraForPreTrainingOutput, MaskedLMOutput
+from electra.torch.layers import ACTIVATIONS
+from electra.torch.model import ElectraModel
+from electra.torch.pretrained import ElectraPreTrainedModel
+
+
+class ElectraDiscriminatorPredictions(nn.Module):
+    """Was this token replaced? hidden (..., H) -> logits (...)."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACTIVATIONS[config.hidden_act]
+        self.dense_prediction = nn.Linear(config.hidden_size, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.dense_prediction(self.activation(self.dense(hidden))).squeeze(-1)
+
+
+class ElectraGeneratorPredictions(nn.Module):
+    """Back to the width of the embeddings. hidden (..., H) -> (..., E). The activation is always GELU."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
+        self.dense = nn.Linear(config.hidden_size, config.embedding_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.LayerNorm(functional.gelu(self.dense(hidden)))
+
+
+class ElectraForPreTraining(ElectraPreTrainedModel):
+    """The discriminator: was each token replaced? logits (B, L), above 0 for yes."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__(config)
+        self.electra = ElectraModel(config)
+        self.discriminator_predictions = ElectraDiscriminatorPredictions(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> ElectraForPreTrainingOutput | tuple[Tensor, ...]:
+        """Arguments as ElectraModel's; labels (B, L), 1 where replaced, give the mean loss over real tokens, in nats."""
+        encoded = self.electra(
+            input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds,
+            output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
+        )  # fmt: skip
+        logits = self.discriminator_predictions(encoded.last_hidden_state)  # (B, L)
+        loss = None
+        if labels is not None:
+            real = slice(None) if attention_mask is None else attention_mask == 1
+            loss = functional.binary_cross_entropy_with_logits(logits[real], labels[real].to(logits.dtype))
+        output = ElectraForPreTrainingOutput(loss, logits, encoded.hidden_states, encoded.attentions)
+        return output if self.wants_dict(return_dict) else output.to_tuple()
+
+
+class ElectraForMaskedLM(ElectraPreTrainedModel):
+    """The generator: which token stood here? logits (B, L, V). The output table is the word table, unless untied."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__(config)
+        self.electra = ElectraModel(config)
+        self.generator_predictions = ElectraGeneratorPredictions(config)
+        self.generator_lm_head = nn.Linear(config.embedding_size, config.vocab_size)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.generator_lm_head
+
+    def set_output_embeddings(self, layer: nn.Linear) -> None:
+        self.generator_lm_head = layer
+
+    def mlm_logits(self, hidden: Tensor) -> Tensor:
+        """The head alone: hidden (..., H) -> logits (..., V). Pretraining asks it at the masked positions only."""
+        return self.generator_lm_head(self.generator_predictions(hidden))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> MaskedLMOutput | tuple[Tensor, ...]:
+        """Arguments as ElectraModel's; labels (B, L), -100 where not asked, give the mean loss in nats."""
+        encoded = self.electra(
+            input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds,
+            output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
+        )  # fmt: skip
+        logits = self.mlm_logits(encoded.last_hidden_state)  # (B, L, V)
+        loss = None
+        if labels is not None:
+            loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        output = MaskedLMOutput(loss, logits, encoded.hidden_states, encoded.attentions)
+        return output if self.wants_dict(return_dict) else output.to_tuple()
+
+
+def share_embeddings(generator: ElectraForMaskedLM, discriminator: ElectraForPreTraining) -> None:
+    """Give the generator the discriminator's embeddings: three tables and their LayerNorm, and the output table with them.
+
+    Raises ConfigError where the two are not made for each other.
+    """
+    for key in ("vocab_size", "embedding_size", "max_position_embeddings", "type_vocab_size"):
+        ours, theirs = getattr(generator.config, key), getattr(discriminator.config, key)
+        if ours != theirs:
+            raise ConfigError(
+                f"the generator's {key} is {ours}, the discriminator's {theirs}; shared embeddings need one"
+            )
+    generator.electra.embeddings = discriminator.electra.embeddings
+    generator.tie_weights()

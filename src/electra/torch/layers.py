@@ -1,0 +1,238 @@
+"""The layers of the encoder: embeddings, attention, feed-forward. Post-LayerNorm, as BERT.
+
+Module names are Hugging Face's, so that `state_dict()` is the canonical checkpoint. Shapes: B rows, L positions,
+E embedding, H hidden, N heads, D = H / N the width of one head.
+Source: Clark et al. (2020) and google-research/electra, model/modeling.py.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from electra.config import ElectraConfig
+from electra.errors import InputError
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,  # the exact, erf form
+    "gelu_new": partial(functional.gelu, approximate="tanh"),
+    "gelu_fast": partial(functional.gelu, approximate="tanh"),
+    "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "relu": functional.relu,
+    "silu": functional.silu,
+    "swish": functional.silu,
+    "tanh": torch.tanh,
+    "linear": lambda x: x,
+}
+
+# From this many positions on, torch's fused attention is the faster path on CPU and saves the (L, L) scores on GPU.
+FUSED_FROM = 256
+
+
+class ElectraEmbeddings(nn.Module):
+    """Word, token type and position tables, summed, normalised. (B, L) ids -> (B, L, E).
+
+    The row of [PAD] starts like any other; looking it up gives it no gradient, as in Hugging Face's model. The two differ
+    only where padding is neither masked nor left out of the loss.
+    """
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, config.pad_token_id)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.embedding_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.embedding_size)
+        self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.has_absolute_positions = config.position_embedding_type == "absolute"
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        first_position: int = 0,
+    ) -> Tensor:
+        """Token types default to 0, positions to first_position, first_position + 1, ..."""
+        total = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds  # (B, L, E)
+        length = total.shape[1]
+        types = self.token_type_embeddings
+        total = total + (types.weight[0] if token_type_ids is None else types(token_type_ids))
+        if self.has_absolute_positions:
+            table = self.position_embeddings
+            if position_ids is None:
+                total = total + table.weight[first_position : first_position + length]
+            else:
+                total = total + table(position_ids)
+        return self.dropout(self.LayerNorm(total))
+
+
+class ElectraSelfAttention(nn.Module):
+    """Multi-head attention without its output layer."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.num_attention_heads = config.num_attention_heads
+        self.attention_head_size = config.hidden_size // config.num_attention_heads
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.key = nn.Linear(config.hidden_size, config.hidden_size)
+        self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.attention_probs_dropout_prob)
+        self.position_embedding_type = config.position_embedding_type
+        if self.position_embedding_type != "absolute":
+            self.max_position_embeddings = config.max_position_embeddings
+            self.distance_embedding = nn.Embedding(2 * config.max_position_embeddings - 1, self.attention_head_size)
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """hidden (B, L, H), mask added to the scores (B, 1, 1 or L, L), head_mask (N, 1, 1) -> context (B, L, H), weights.
+
+        The weights (B, N, L, L) are those after dropout and before the head mask; None from the fused path.
+        """
+        query, key, value = (self._heads(layer(hidden)) for layer in (self.query, self.key, self.value))
+        # The one choice of path: the fused kernel when nobody asks for what it cannot give and L is long enough to gain.
+        explicit = with_weights or head_mask is not None or self.position_embedding_type != "absolute"
+        if explicit or hidden.shape[1] < FUSED_FROM:
+            context, weights = self._explicit(query, key, value, mask, head_mask)
+        else:
+            context, weights = self._fused(query, key, value, mask), None
+        return context.transpose(1, 2).flatten(2), weights  # (B, L, N D)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, L, N D) -> (B, N, L, D)"""
+        return x.unflatten(-1, (self.num_attention_heads, self.attention_head_size)).transpose(1, 2)
+
+    def _explicit(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, head_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        scores = query @ key.transpose(-1, -2)  # (B, N, L, L)
+        if self.position_embedding_type != "absolute":
+            scores = scores + self._relative_scores(query, key)
+        scores = scores / math.sqrt(self.attention_head_size)
+        if mask is not None:
+            scores = scores + mask
+        weights = self.dropout(scores.softmax(-1))
+        if head_mask is not None:
+            weights = weights * head_mask
+        return weights.to(value.dtype) @ value, weights
+
+    def _fused(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        if mask is not None:
+            # A mask made in float32 would become -inf in a narrower type, and a row of -inf would be NaN.
+            mask = mask.clamp(min=torch.finfo(query.dtype).min).to(query.dtype)
+        dropout = self.dropout.p if self.training else 0.0
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+
+    def _relative_scores(self, query: Tensor, key: Tensor) -> Tensor:
+        """What the distance from each query to each key adds to the scores, (B, N, L, L). Shaw et al., Huang et al. (2018)."""
+        there = torch.arange(key.shape[2], device=query.device)
+        here = torch.arange(query.shape[2], device=query.device)
+        distance = here[:, None] - there[None, :] + self.max_position_embeddings - 1
+        table = self.distance_embedding(distance).to(query.dtype)  # (L, L, D)
+        scores = torch.einsum("bnld,lrd->bnlr", query, table)
+        if self.position_embedding_type == "relative_key_query":
+            scores = scores + torch.einsum("bnrd,lrd->bnlr", key, table)
+        return scores
+
+
+class ElectraResidual(nn.Module):
+    """A linear layer back to H, dropout, and LayerNorm of the sum with what came before."""
+
+    def __init__(self, width: int, config: ElectraConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(width, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, x: Tensor, before: Tensor) -> Tensor:
+        return self.LayerNorm(self.dropout(self.dense(x)) + before)
+
+
+class ElectraAttention(nn.Module):
+    """Attention with its output layer. (B, L, H) -> (B, L, H)."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.self = ElectraSelfAttention(config)
+        self.output = ElectraResidual(config.hidden_size, config)
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        context, weights = self.self(hidden, mask, head_mask, with_weights)
+        return self.output(context, hidden), weights
+
+
+class ElectraIntermediate(nn.Module):
+    """The wide half of the feed-forward layer. (B, L, H) -> (B, L, intermediate_size)."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACTIVATIONS[config.hidden_act]
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.activation(self.dense(hidden))
+
+
+class ElectraLayer(nn.Module):
+    """One layer of the encoder: attention, then feed-forward in chunks of positions if so configured."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.attention = ElectraAttention(config)
+        self.intermediate = ElectraIntermediate(config)
+        self.output = ElectraResidual(config.intermediate_size, config)
+        self.chunk = config.chunk_size_feed_forward
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        hidden, weights = self.attention(hidden, mask, head_mask, with_weights)
+        if not self.chunk:
+            return self._feed_forward(hidden), weights
+        if hidden.shape[1] % self.chunk:
+            raise InputError(
+                f"the input has {hidden.shape[1]} positions, which is not a multiple of chunk_size_feed_forward "
+                f"{self.chunk}; pad the rows, or set chunk_size_feed_forward to 0"
+            )
+        return torch.cat([self._feed_forward(part) for part in hidden.split(self.chunk, dim=1)], dim=1), weights
+
+    def _feed_forward(self, hidden: Tensor) -> Tensor:
+        return self.output(self.intermediate(hidden), hidden)
+
+
+class ElectraEncoder(nn.Module):
+    """The stack of layers."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(ElectraLayer(config) for _ in range(config.num_hidden_layers))
+        self.gradient_checkpointing = False
+
+    def forward(
+        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool, with_states: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None, tuple[Tensor, ...] | None]:
+        """hidden (B, L, H), mask (B, 1, 1 or L, L), head_mask (layers, N, 1, 1).
+
+        Returns the last hidden state; every hidden state, the input's first, if asked; the attention weights of every
+        layer, if asked.
+        """
+        states, attentions = [hidden], []
+        for number, layer in enumerate(self.layer):
+            arguments = (hidden, mask, None if head_mask is None else head_mask[number], with_weights)
+            if self.gradient_checkpointing and self.training:
+                hidden, weights = checkpoint(layer, *arguments, use_reentrant=False)
+            else:
+                hidden, weights = layer(*arguments)
+            if with_states:
+                states.append(hidden)
+            if with_weights:
+                attentions.append(weights)
+        return hidden, tuple(states) if with_states else None, tuple(attentions) if with_weights else None

@@ -1,0 +1,136 @@
+"""The encoder, from ids to hidden states, and the checks of what it is given."""
+
+import torch
+from torch import Tensor, nn
+
+from electra.config import ElectraConfig
+from electra.errors import ConfigError, InputError
+from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
+from electra.torch.layers import ElectraEmbeddings, ElectraEncoder
+from electra.torch.pretrained import ElectraPreTrainedModel
+
+INTEGERS = (torch.int64, torch.int32)
+
+
+class ElectraModel(ElectraPreTrainedModel):
+    """The bare encoder. last_hidden_state (B, L, H); position 0, [CLS], stands for the whole text."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__(config)
+        if config.is_decoder or config.add_cross_attention:
+            raise ConfigError("is_decoder and add_cross_attention are not built yet; set both to false")
+        self.embeddings = ElectraEmbeddings(config)
+        if config.embedding_size != config.hidden_size:
+            self.embeddings_project = nn.Linear(config.embedding_size, config.hidden_size)
+        self.encoder = ElectraEncoder(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_values: object | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutputWithPastAndCrossAttentions | tuple[Tensor, ...]:
+        """Encode ids (B, L), or rows of embeddings (B, L, E) in their place.
+
+        attention_mask  (B, L) 1 on real tokens, or (B, L, L) 1 where the row's position may look at the column's
+        head_mask       (N,) or (layers, N), multiplied into the attention weights
+        Raises InputError on ids or lengths the model cannot take; `model.check_inputs = False` leaves the checks out.
+        """
+        config = self.config
+        if encoder_hidden_states is not None or encoder_attention_mask is not None or past_key_values is not None:
+            raise InputError("encoder_hidden_states and past_key_values belong to decoders, which are not built yet")
+        if self.check_inputs and not torch.compiler.is_compiling():
+            check_inputs(config, input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)  # (B, L, E)
+        if config.embedding_size != config.hidden_size:
+            hidden = self.embeddings_project(hidden)  # (B, L, H)
+        hidden, states, attentions = self.encoder(
+            hidden,
+            None if attention_mask is None else additive_mask(attention_mask, self.dtype),
+            None if head_mask is None else expand_head_mask(head_mask, config, self.dtype),
+            config.output_attentions if output_attentions is None else output_attentions,
+            config.output_hidden_states if output_hidden_states is None else output_hidden_states,
+        )
+        output = BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=hidden, hidden_states=states, attentions=attentions
+        )
+        return output if self.wants_dict(return_dict) else output.to_tuple()
+
+
+def additive_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to the scores: 0 where allowed, the smallest number of `dtype` where not. (B, 1, 1 or L, L).
+
+    The smallest number, not -inf: a row that is all padding then attends evenly instead of becoming NaN.
+    """
+    shaped = attention_mask[:, None, None, :] if attention_mask.ndim == 2 else attention_mask[:, None, :, :]
+    return (1.0 - shaped.to(dtype)) * torch.finfo(dtype).min
+
+
+def expand_head_mask(head_mask: Tensor, config: ElectraConfig, dtype: torch.dtype) -> Tensor:
+    """(N,) or (layers, N) -> (layers, N, 1, 1)."""
+    return head_mask.to(dtype).expand(config.num_hidden_layers, -1)[:, :, None, None]
+
+
+def check_inputs(
+    config: ElectraConfig,
+    input_ids: Tensor | None,
+    attention_mask: Tensor | None,
+    token_type_ids: Tensor | None,
+    position_ids: Tensor | None,
+    inputs_embeds: Tensor | None,
+) -> None:
+    """Raise InputError that names the place and the limit, before torch does without them."""
+    if (input_ids is None) == (inputs_embeds is None):
+        given = "neither" if input_ids is None else "both"
+        raise InputError(f"the model needs either input_ids or inputs_embeds; got {given}")
+    given_rows = input_ids if input_ids is not None else inputs_embeds[:, :, 0]
+    if given_rows.ndim != 2:
+        raise InputError(f"input_ids has shape {tuple(given_rows.shape)}; expected (rows, positions)")
+    rows, length = given_rows.shape
+    if length == 0 and rows:
+        raise InputError(f"the {rows} rows are empty sequences; expected at least one token each, such as [CLS]")
+    _check_mask(attention_mask, rows, length)
+    if input_ids is not None:
+        _check_ids("input_ids", input_ids, config.vocab_size, "vocab_size")
+    if token_type_ids is not None:
+        _check_ids("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size")
+    if position_ids is not None:
+        _check_ids("position_ids", position_ids, config.max_position_embeddings, "max_position_embeddings")
+    elif length > config.max_position_embeddings:
+        raise InputError(
+            f"the input has {length} positions, but the model takes {config.max_position_embeddings} "
+            "(max_position_embeddings); truncate the text or split it into windows"
+        )
+
+
+def _check_mask(attention_mask: Tensor | None, rows: int, length: int) -> None:
+    if attention_mask is not None and tuple(attention_mask.shape) not in ((rows, length), (rows, length, length)):
+        raise InputError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}; expected {(rows, length)} or {(rows, length, length)}"
+        )
+
+
+def _check_ids(what: str, ids: Tensor, limit: int, name: str) -> None:
+    if ids.dtype not in INTEGERS:
+        raise InputError(f"{what} has type {ids.dtype}; expected whole numbers (torch.int64)")
+    if ids.numel() == 0:
+        return
+    low, high = ids.aminmax()
+    if low >= 0 and high < limit:
+        return
+    row, position = ((ids < 0) | (ids >= limit)).nonzero()[0].tolist()
+    raise InputError(
+        f"{what} holds {ids[row, position].item()} in row {row}, position {position}; expected 0 to {limit - 1} "
+        f"({name} {limit}). Is the tokenizer from another model?"
+    )

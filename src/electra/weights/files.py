@@ -1,0 +1,183 @@
+"""Weight files: safetensors in and out of NumPy, one file or shards with an index.
+
+Unusual here: bfloat16, which NumPy does not know, is read as float32 (exact) and written from arrays of type BFLOAT16.
+Every error names the file. Writing goes to a temporary file beside the target, which is renamed when it is safe on disk.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from electra.config import read_json_object
+from electra.errors import WeightsError, WriteError
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLE = "pytorch_model.bin"
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # the bits of a bfloat16 number, marked so that nobody adds them up
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+# name in the file's header -> NumPy's type
+DTYPES = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("<i1"),
+    "U8": np.dtype("<u1"),
+    "BOOL": np.dtype("?"),
+}
+
+
+def read_tensors(folder: Path) -> Arrays:
+    """Every tensor of a model folder (or of one .safetensors file), bfloat16 widened to float32.
+
+    Raises WeightsError where a file is absent, damaged, or does not hold what the index of shards says.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        return _read_file(folder)
+    if (folder / WEIGHTS).is_file():
+        return _read_file(folder / WEIGHTS)
+    if (folder / INDEX).is_file():
+        return _read_shards(folder / INDEX)
+    held = ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "nothing"
+    raise WeightsError(f"{folder} has no {WEIGHTS} and no {INDEX}; it holds {held or 'nothing'}")
+
+
+def _read_shards(index: Path) -> Arrays:
+    places = read_json_object(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise WeightsError(f'{index} has no "weight_map" from tensor names to files; restore it from a good copy')
+    tensors: Arrays = {}
+    for file in sorted(set(places.values())):
+        if not isinstance(file, str) or Path(file).name != file:
+            raise WeightsError(f"{index} names the file {file!r}; expected the name of a file in the same folder")
+        tensors |= _read_file(index.parent / file)
+    missing = [f"{name} (in {file})" for name, file in places.items() if name not in tensors]
+    if missing:
+        raise WeightsError(f"{index} promises tensors that its files do not hold: {', '.join(missing)}")
+    return tensors
+
+
+def _read_file(path: Path) -> Arrays:
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist; restore it from a good copy or download it again")
+    try:
+        with safe_open(path, framework="np"):  # checks the header: sizes, gaps, overlaps, end of file
+            pass
+    except (SafetensorError, OSError) as error:
+        size = path.stat().st_size
+        raise WeightsError(
+            f"{path} ({size} bytes) is not a whole safetensors file: {error}; restore it from a good copy or download it again"
+        ) from None
+    header, start = _header(path)
+    tensors = {}
+    for name, entry in header.items():
+        if entry["dtype"] not in DTYPES:
+            raise WeightsError(f"{path}: {name} has type {entry['dtype']}; expected one of {', '.join(DTYPES)}")
+        tensors[name] = _widen(_map(path, entry, start))
+    return tensors
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return header, 8 + length
+
+
+def _map(path: Path, entry: Mapping[str, Any], start: int) -> np.ndarray[Any, Any]:
+    """The tensor as a private view of the file: nothing is read before it is used, nothing is written back."""
+    dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, "c", start + entry["data_offsets"][0], shape)
+
+
+def _widen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype != BFLOAT16:
+        return array
+    return (array["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write one safetensors file; `path` is the old file or the new one at every instant."""
+    write_atomically(Path(path), lambda file: _write(file, tensors, metadata or {}))
+
+
+def _write(file: BinaryIO, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> None:
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    # Wide types first, as safetensors itself does: every tensor then starts at a multiple of its item size.
+    order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    end = 0
+    for name in order:
+        array = tensors[name]
+        if array.dtype not in names:
+            raise WeightsError(f"{name} has type {array.dtype}, which a safetensors file cannot hold")
+        header[name] = {
+            "dtype": names[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [end, end + array.nbytes],
+        }
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in order:
+        file.write(np.ascontiguousarray(tensors[name]).tobytes())
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, bring it to the disk, rename it to `path`.
+
+    Raises WriteError, with the old file untouched and the temporary one removed.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "wb", dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise WriteError(f"{path} could not be written ({error}); what was there before is untouched") from error
+        raise
+
+
+def _umask() -> int:
+    """The process's umask: temporary files are private, the files they become are ordinary ones."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in `folder` to the disk, so that a rename survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

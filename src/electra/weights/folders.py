@@ -1,0 +1,88 @@
+"""Model folders: config.json beside model.safetensors, or beside shards and their index.
+
+Unusual here: a model folder may hold files of the user's, so it is not replaced as a whole. Every new file is first
+written and fsynced inside the folder; only then are they renamed over the old ones, weights first, config.json last. A full
+disk therefore cannot mix old and new. A folder that must be whole even across a kill between two renames, such as the
+checkpoint of a run, is written inside write_folder_atomically.
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from electra.config import ElectraConfig
+from electra.errors import UsageError, WriteError
+from electra.weights.files import INDEX, WEIGHTS, Arrays, sync_folder, write_tensors
+
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+METADATA = {"format": "pt"}  # other tools refuse a file without it
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+
+
+def save_model(folder: Path, config: ElectraConfig, tensors: Arrays, max_shard_size: int | str) -> None:
+    """Write a model folder; WriteError where the disk refuses, with the old files intact."""
+    limit = parse_size(max_shard_size)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(dir=folder, prefix=".save-"))
+        try:
+            write_shards(stage, tensors, limit)
+            config.save_pretrained(stage)
+            _replace(stage, folder)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    except OSError as error:
+        free = f", {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""
+        need = sum(array.nbytes for array in tensors.values())
+        raise WriteError(
+            f"{folder} could not be written ({error}): {need:,} bytes are needed{free}; what was there before is untouched"
+        ) from error
+
+
+def _replace(stage: Path, folder: Path) -> None:
+    """Rename the staged files into `folder`, config.json last, and remove weights of the other layout."""
+    new = sorted(stage.iterdir(), key=lambda file: (file.name == "config.json", file.name))
+    for file in new:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    for file in new:
+        file.replace(folder / file.name)
+    names = {file.name for file in new}
+    for file in folder.iterdir():
+        if file.name not in names and (file.name in (WEIGHTS, INDEX) or SHARD.fullmatch(file.name)):
+            file.unlink()
+    sync_folder(folder)
+
+
+def write_shards(folder: Path, tensors: Arrays, limit: int) -> None:
+    """One file if the tensors take at most `limit` bytes, else shards of at most that (or of one tensor) and an index."""
+    shards: list[Arrays] = [{}]
+    room = limit
+    for name, array in tensors.items():
+        if array.nbytes > room and shards[-1]:
+            shards.append({})
+            room = limit
+        shards[-1][name] = array
+        room -= array.nbytes
+    if len(shards) == 1:
+        write_tensors(folder / WEIGHTS, tensors, METADATA)
+        return
+    places = {}
+    for number, shard in enumerate(shards, start=1):
+        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        write_tensors(folder / file, shard, METADATA)
+        places |= dict.fromkeys(shard, file)
+    total = sum(array.nbytes for array in tensors.values())
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
+    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes of 500, "200MB", "5GB", "1GiB"."""
+    found = re.fullmatch(r"(\d+)\s*([A-Za-z]*)", str(size).strip())
+    if found is None or found[2].upper() not in UNITS or int(found[1]) == 0:
+        raise UsageError(f"max_shard_size is {size!r}; expected a number of bytes, or such as 200MB, 5GB or 1GiB")
+    return int(found[1]) * UNITS[found[2].upper()]

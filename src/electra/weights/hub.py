@@ -1,0 +1,47 @@
+"""Where a model comes from: a folder on this machine, or a name on the hub.
+
+Unusual here: only a name that is no folder ever reaches the network, and only where huggingface_hub is installed and
+neither ELECTRA_OFFLINE nor HF_HUB_OFFLINE is set.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from electra.errors import DataError, install_hint
+
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+FILES = ["*.json", "vocab.txt", "*.safetensors"]  # no pickles, no other framework's files
+OFFLINE = ("ELECTRA_OFFLINE", "HF_HUB_OFFLINE")
+
+
+def local_folder(source: str | Path) -> Path:
+    """The folder of `source`: itself if it is one, else the hub's model of that name, downloaded once.
+
+    Raises DataError where it is neither or the network is not allowed, MissingDependencyError without huggingface_hub.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if isinstance(source, Path) or folder.exists() or not _may_be_hub_name(str(source)):
+        what = "is a file" if folder.is_file() else "does not exist"
+        raise DataError(f"{source} {what}; expected a model folder, which holds config.json and model.safetensors")
+    return _download(str(source))
+
+
+def _may_be_hub_name(source: str) -> bool:
+    return HUB_NAME.fullmatch(source) is not None and not source.startswith(".")
+
+
+def _download(name: str) -> Path:
+    offline = [variable for variable in OFFLINE if os.environ.get(variable, "") not in ("", "0", "false", "False")]
+    if offline:
+        raise DataError(f'"{name}" is no folder here, and {offline[0]} forbids asking the hub for it')
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise install_hint("huggingface_hub", "hub", f'"{name}" is no folder here; fetching it from the hub') from None
+    try:
+        return Path(snapshot_download(name, allow_patterns=FILES))
+    except Exception as error:  # whatever the client raises: no such model, no network, no permission
+        raise DataError(f'"{name}" is no folder here, and the hub did not give it: {error}') from error
