@@ -1,0 +1,216 @@
+"""Files of text to documents: a document is a list of lines, and a line is one "sentence" of the original.
+
+Three rules say where a document ends: at a blank line (usual for .txt), at the end of a record (.jsonl, .parquet), or at
+the end of the file. A very long document arrives in pieces, so memory stays bounded.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from electra.data.sources import ByteReader, FileReport, Source, check_choice, find_sources
+from electra.data.text import clean, decode, settle_invalid, short_lines, split_lines, without_surrogates
+from electra.errors import CorpusError, UsageError, install_hint
+
+DOCUMENTS = ("auto", "blank-line", "file", "record")
+POLICIES = ("error", "replace", "skip")
+PIECE = 1_000_000  # characters of one document handed on at a time
+MAX_RECORD = 16 << 20  # characters of one line of .jsonl; JSON has to be held whole to be parsed
+BAD_RECORDS_KEPT = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How files are read; the same for every file of a corpus."""
+
+    documents: str = "auto"  # where a document ends: "auto", "blank-line", "file" or "record"
+    text_field: str = "text"  # the field or column of .jsonl and .parquet that holds the text
+    errors: str = "replace"  # invalid bytes: "error", "replace" (U+FFFD) or "skip" (the line)
+    max_bad_records: int = 0  # per file: records that may be left out before it is an error
+
+    def __post_init__(self) -> None:
+        check_choice("documents", self.documents, DOCUMENTS)
+        check_choice("errors", self.errors, POLICIES)
+        if self.max_bad_records < 0:
+            raise UsageError(f"max_bad_records is {self.max_bad_records}, expected 0 or more")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some lines of one document, none empty; the last piece of a document says so (and may have no lines)."""
+
+    lines: list[str]
+    ends_document: bool
+
+
+def read_documents(
+    sources: str | Path | Iterable[str | Path],
+    documents: str = "auto",
+    *,
+    text_field: str = "text",
+    errors: str = "replace",
+    max_bad_records: int = 0,
+    reports: list[FileReport] | None = None,
+) -> Iterator[list[str]]:
+    """Documents as lists of lines, one document in memory at a time. `reports` collects one FileReport per file."""
+    reading = Reading(documents=documents, text_field=text_field, errors=errors, max_bad_records=max_bad_records)
+    for source in find_sources(sources):
+        reader = SourceReader(source, reading)
+        if reports is not None:
+            reports.append(reader.report)
+        lines: list[str] = []
+        for piece in reader.pieces():
+            lines += piece.lines
+            if piece.ends_document:
+                yield lines
+                lines = []
+
+
+class SourceReader:
+    """One file being read: its pieces, its report, and how many bytes of the file on disk have been taken."""
+
+    def __init__(self, source: Source, reading: Reading) -> None:
+        self.source, self.reading = source, reading
+        self.report = FileReport(str(source.path), source.size)
+        self._bytes = ByteReader(source, self.report)
+        self._rule = reading.documents
+        if self._rule == "auto":
+            self._rule = "blank-line" if source.format == ".txt" else "record"
+        if self._rule == "record" and source.format == ".txt":
+            raise UsageError(
+                f'{source.path}: documents is "record", but .txt has no records; use "blank-line" or "file"'
+            )
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file on disk read so far."""
+        return self._bytes.position
+
+    def pieces(self) -> Iterator[Piece]:
+        """The file's documents, each in one or more pieces. Raises CorpusError by the reading's policies."""
+        lines: list[str] = []
+        characters, is_open = 0, False
+        for line in self._lines():
+            if line is None:
+                if is_open:
+                    self.report.documents += 1
+                    yield Piece(lines, True)
+                lines, characters, is_open = [], 0, False
+                continue
+            lines.append(line)
+            is_open = True
+            self.report.lines += 1
+            characters += len(line)
+            if characters >= PIECE:
+                yield Piece(lines, False)
+                lines, characters = [], 0
+        if is_open:
+            self.report.documents += 1
+            yield Piece(lines, True)
+
+    def _lines(self) -> Iterator[str | None]:
+        """Lines with something in them; None where a document ends (perhaps several times in a row)."""
+        if self.source.format == ".txt":
+            texts = decode(self._bytes.blocks(), self.report, errors=self.reading.errors)
+            yield from self._marked(split_lines(texts, self.report))
+            return
+        for text in self._json_texts() if self.source.format == ".jsonl" else self._parquet_texts():
+            yield from self._marked(
+                part for line in clean(text, self.report).split("\n") for part in short_lines(line, self.report)
+            )
+            if self._rule != "file":
+                yield None
+
+    def _marked(self, lines: Iterable[str]) -> Iterator[str | None]:
+        for line in lines:
+            settled = settle_invalid(line, self.report, self.reading.errors)
+            if settled is None:
+                continue
+            settled = settled.strip()
+            if settled:
+                yield settled
+            elif self._rule == "blank-line":
+                yield None
+
+    def _json_texts(self) -> Iterator[str]:
+        for number, record in enumerate(self._json_lines(), start=1):
+            if record.strip():
+                text = self._text_of(record, number)
+                if text is not None:
+                    yield text
+
+    def _json_lines(self) -> Iterator[str]:
+        """Lines split at \\n alone: the other line ends may stand inside a JSON string."""
+        rest: list[str] = []
+        held = 0
+        for block in decode(self._bytes.blocks(), self.report, errors=self.reading.errors):
+            first, *others = block.split("\n")
+            rest.append(first)
+            held += len(first)
+            for line in others:
+                yield "".join(rest)
+                rest, held = [line], len(line)
+            if held > MAX_RECORD:
+                raise CorpusError(
+                    f"{self.source.path} has a record of more than {MAX_RECORD >> 20} million characters; "
+                    "split it, or write such texts as .txt, whose lines may have any length"
+                )
+        if not self.report.damage:
+            yield "".join(rest)
+
+    def _text_of(self, record: str, number: int) -> str | None:
+        settled = settle_invalid(record, self.report, self.reading.errors)
+        if settled is None:
+            return None
+        field = self.reading.text_field
+        try:
+            value = json.loads(settled)
+        except json.JSONDecodeError as error:
+            return self._bad_record(number, error.colno, f"not JSON ({error.msg})")
+        except RecursionError:
+            return self._bad_record(number, 1, "JSON nested too deeply")
+        if not isinstance(value, dict):
+            return self._bad_record(number, 1, f"a JSON {type(value).__name__}, expected an object")
+        if field not in value:
+            return self._bad_record(number, 1, f'no field "{field}" among {", ".join(sorted(value)) or "none"}')
+        if not isinstance(value[field], str):
+            kind = type(value[field]).__name__
+            return self._bad_record(number, 1, f'field "{field}" is a {kind}, expected a string')
+        text: str = value[field]
+        return without_surrogates(text, self.report) if "\\u" in settled else text
+
+    def _bad_record(self, line: int, column: int, reason: str) -> None:
+        place = f"{self.source.path}:{line}:{column}: {reason}"
+        self.report.bad_record_count += 1
+        if len(self.report.bad_records) < BAD_RECORDS_KEPT:
+            self.report.bad_records.append(place)
+        if self.report.bad_record_count > self.reading.max_bad_records:
+            allowed = self.reading.max_bad_records
+            hint = "" if allowed else "; set max_bad_records to leave out that many per file"
+            raise CorpusError(f"{place} (bad record {self.report.bad_record_count}, {allowed} allowed){hint}")
+
+    def _parquet_texts(self) -> Iterator[str]:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise install_hint("pyarrow", "data", "reading .parquet files") from None
+        field, number = self.reading.text_field, 0
+        try:
+            with pyarrow.parquet.ParquetFile(self.source.path) as table:
+                if field not in table.schema_arrow.names:
+                    names = ", ".join(table.schema_arrow.names)
+                    raise CorpusError(f'{self.source.path} has no column "{field}"; its columns are {names}')
+                total = max(table.metadata.num_rows, 1)
+                for rows in table.iter_batches(batch_size=64, columns=[field]):
+                    for value in rows.column(0):
+                        number += 1
+                        self._bytes.position = self.source.size * number // total
+                        text = value.as_py()
+                        if isinstance(text, str):
+                            yield text
+                        else:
+                            self._bad_record(number, 1, f'column "{field}" is {type(text).__name__}, expected a string')
+        except (pyarrow.ArrowInvalid, OSError) as error:
+            self.report.damage = f"not readable as parquet ({error})"
