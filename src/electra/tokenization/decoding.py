@@ -1,0 +1,109 @@
+"""From ids to pieces to text, and from pieces to ids. Spacing is a guess: the original's spaces, case and accents are gone."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, overload
+
+from electra.errors import UsageError
+from electra.tokenization.special import SpecialTokens
+
+# Applied in this order. From Hugging Face's tokenizers, whose decoded texts ours equal.
+SPACING = (
+    (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"),
+    (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+)  # fmt: skip
+
+
+def join_pieces(pieces: Sequence[str]) -> str:
+    """Pieces to text: a space before each, except before those that continue a word."""
+    return " ".join(pieces).replace(" ##", "").strip()
+
+
+def clean_up_spaces(text: str) -> str:
+    """No space before punctuation and English contractions."""
+    for old, new in SPACING:
+        text = text.replace(old, new)
+    return text
+
+
+class Decoding(SpecialTokens, ABC):
+    """Converting and decoding; a base of the tokenizers."""
+
+    clean_up_tokenization_spaces: bool
+    _pieces: list[str]
+
+    @abstractmethod
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Join pieces to a text."""
+
+    @property
+    def _unknown_id(self) -> int:
+        if self.unk_token is None:
+            raise UsageError("the text has pieces the vocabulary does not hold, and this tokenizer has no unk_token")
+        return self._ids[self.unk_token]
+
+    def _piece(self, index: int) -> str | None:
+        """The piece with an id; the unknown token for ids beyond the vocabulary."""
+        return self._pieces[index] if 0 <= index < len(self._pieces) else self.unk_token
+
+    @overload
+    def convert_tokens_to_ids(self, tokens: str) -> int: ...
+    @overload
+    def convert_tokens_to_ids(self, tokens: Sequence[str]) -> list[int]: ...
+    @overload
+    def convert_tokens_to_ids(self, tokens: None) -> None: ...
+
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str] | None) -> int | list[int] | None:
+        """The id of a piece, or of each; the unknown token's where the vocabulary lacks it."""
+        if tokens is None:
+            return None
+        if isinstance(tokens, str):
+            return self._ids[tokens] if tokens in self._ids else self._unknown_id
+        return [self.convert_tokens_to_ids(token) for token in tokens]
+
+    @overload
+    def convert_ids_to_tokens(self, ids: int, skip_special_tokens: bool = False) -> str: ...
+    @overload
+    def convert_ids_to_tokens(self, ids: Sequence[int], skip_special_tokens: bool = False) -> list[str]: ...
+
+    def convert_ids_to_tokens(
+        self, ids: int | Sequence[int], skip_special_tokens: bool = False
+    ) -> str | None | list[str | None]:
+        """The piece of an id, or of each; an array of ids is fine."""
+        if hasattr(ids, "tolist"):
+            ids = ids.tolist()
+        if isinstance(ids, int):
+            return self._piece(ids)
+        skipped = set(self.all_special_ids) if skip_special_tokens else set()
+        return [self._piece(int(index)) for index in ids if int(index) not in skipped]
+
+    def decode(
+        self,
+        token_ids: Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+    ) -> str:
+        """The text of ids: a list, an array or a tensor of one row. Ids the vocabulary does not hold are left out."""
+        if hasattr(token_ids, "tolist"):
+            token_ids = token_ids.tolist()
+        ids = [token_ids] if isinstance(token_ids, int) else token_ids
+        tokens = self.convert_ids_to_tokens(ids, skip_special_tokens)
+        text = self.convert_tokens_to_string([token for token in tokens if token is not None])
+        clean = (
+            self.clean_up_tokenization_spaces if clean_up_tokenization_spaces is None else clean_up_tokenization_spaces
+        )
+        return clean_up_spaces(text) if clean else text
+
+    def batch_decode(
+        self,
+        sequences: Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+    ) -> list[str]:
+        """The text of every row."""
+        return [self.decode(ids, skip_special_tokens, clean_up_tokenization_spaces) for ids in sequences]
+
+    @staticmethod
+    def clean_up_tokenization(out_string: str) -> str:
+        """No space before punctuation and English contractions."""
+        return clean_up_spaces(out_string)

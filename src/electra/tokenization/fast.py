@@ -1,0 +1,121 @@
+"""ElectraTokenizerFast: the same ids through the `tokenizers` package, with offsets, in bulk and on all cores."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer as Backend
+
+from electra.errors import UsageError
+from electra.tokenization import files
+from electra.tokenization.base import Tokenizer
+from electra.tokenization.layout import Pieces, share_room
+from electra.tokenization.long_words import in_parts, shorten_words
+from electra.tokenization.vocabulary import read_vocabulary
+from electra.tokenization.wordpiece import replace_surrogates
+
+Ids = np.ndarray[Any, np.dtype[np.int32]]
+Lengths = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class ElectraTokenizerFast(Tokenizer):
+    """ELECTRA's tokenizer on the `tokenizers` package; arguments as ElectraTokenizer's.
+
+    vocab_file      one piece a line; the pieces themselves (a list) are taken too
+    tokenizer_file  a tokenizer.json, instead of vocab_file
+    Raises VocabularyError that names every problem of the vocabulary.
+    """
+
+    is_fast = True
+
+    def __init__(
+        self,
+        vocab_file: str | Path | Sequence[str] | None = None,
+        tokenizer_file: str | Path | None = None,
+        do_lower_case: bool = True,
+        unk_token: str | None = "[UNK]",
+        sep_token: str | None = "[SEP]",
+        pad_token: str | None = "[PAD]",
+        cls_token: str | None = "[CLS]",
+        mask_token: str | None = "[MASK]",
+        tokenize_chinese_chars: bool = True,
+        strip_accents: bool | None = None,
+        **others: Any,
+    ) -> None:
+        special = dict(
+            unk_token=unk_token, sep_token=sep_token, pad_token=pad_token, cls_token=cls_token, mask_token=mask_token
+        )
+        normalization = dict(
+            do_lower_case=do_lower_case, strip_accents=strip_accents, tokenize_chinese_chars=tokenize_chinese_chars
+        )
+        if vocab_file is None and tokenizer_file is None:
+            raise UsageError("ElectraTokenizerFast needs vocab_file or tokenizer_file")
+        if vocab_file is None:
+            stored = files.read_folder(Path(str(tokenizer_file)))
+            pieces, normalization = stored.vocabulary, normalization | stored.recorded
+        elif isinstance(vocab_file, (str, Path)):
+            pieces = read_vocabulary(vocab_file, special_tokens=special.values())
+        else:
+            pieces = list(vocab_file)
+        super().__init__(pieces, normalization=normalization, special_tokens=special, **others)
+
+    @cached_property
+    def _backend(self) -> Backend:
+        return self._make_backend(self.split_special_tokens)
+
+    @cached_property
+    def _text_backend(self) -> Backend:
+        """The backend that takes "[MASK]" and the like in a text for text."""
+        return self._make_backend(True)
+
+    def _make_backend(self, split_special_tokens: bool) -> Backend:
+        backend = Backend.from_str(json.dumps(self._tokenizer_json()))
+        backend.encode_special_tokens = split_special_tokens
+        return backend
+
+    @property
+    def backend_tokenizer(self) -> Backend:
+        """The `tokenizers.Tokenizer` underneath."""
+        return self._backend
+
+    def _encode_texts(self, texts: Sequence[Any], *, is_split_into_words: bool) -> list[Pieces]:
+        if is_split_into_words:
+            clean = [[replace_surrogates(word) for word in words] for words in texts]
+        else:
+            clean = [replace_surrogates(text) for text in texts]  # type: ignore[misc]
+        return list(self._backend.encode_batch(clean, is_pretokenized=is_split_into_words, add_special_tokens=False))
+
+    def _shares(self, first: int, second: int, room: int) -> tuple[int, int]:
+        return share_room(first, second, room)
+
+    def _cannot_truncate(self, message: str) -> None:
+        raise UsageError(message)
+
+    def encode_lines(self, lines: Sequence[str]) -> tuple[Ids, Lengths]:
+        """The ids of many lines, one after another, and how many each line has; no special tokens are added.
+
+        The bulk path: special tokens written in a line are plain text here, as in the original's data builder. Lone
+        surrogates become U+FFFD; a word of any length costs time and memory in proportion to the line, and is [UNK].
+        Returns ids (sum of lengths,) int32 and lengths (len(lines),) int64.
+        """
+        parts: list[str] = []
+        counts: list[int] = []
+        for line in lines:
+            own = in_parts(shorten_words(replace_surrogates(line), self._text_backend))
+            parts += own
+            counts.append(len(own))
+        backend = self._text_backend
+        encode = getattr(backend, "encode_batch_fast", backend.encode_batch)  # since tokenizers 0.20: no offsets kept
+        encoded = [piece.ids for piece in encode(parts, add_special_tokens=False)]
+        sizes = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
+        ids = np.fromiter((i for own in encoded for i in own), dtype=np.int32, count=int(sizes.sum()))
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return ids, np.diff(ends[starts])
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Join pieces to a text."""
+        return str(self._backend.decoder.decode(list(tokens)))

@@ -1,0 +1,146 @@
+"""How pieces of one or two texts become a row: truncation, [CLS] and [SEP], segments, padding. Pure functions on lists.
+
+A row keeps the pieces it was made of, so that offsets and word numbers are looked up only when somebody asks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+V = TypeVar("V")
+
+
+class Pieces(Protocol):
+    """The pieces of one text. `tokenizers.Encoding` is one; so is `PlainPieces`."""
+
+    @property
+    def ids(self) -> list[int]: ...
+    @property
+    def tokens(self) -> list[str]: ...
+    @property
+    def offsets(self) -> list[tuple[int, int]]: ...
+    @property
+    def word_ids(self) -> list[int | None]: ...
+
+
+@dataclass(frozen=True)
+class PlainPieces:
+    """Pieces without a memory of where they stood in the text."""
+
+    ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]] = field(default_factory=list)
+    word_ids: list[int | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Where pieces first:stop of one text stand in a row: from position `position` on."""
+
+    pieces: Pieces
+    position: int
+    first: int
+    stop: int
+
+
+@dataclass
+class Row:
+    """One line of a batch; all lists have one entry a position."""
+
+    ids: list[int]
+    token_type_ids: list[int]
+    attention_mask: list[int]
+    special_tokens_mask: list[int]
+    tokens: list[str]
+    segments: list[Segment]
+
+    def spread(self, values: Sequence[Sequence[V]], filler: V) -> list[V]:
+        """A value for every position: `values[i]` holds those of text i's pieces, special tokens and padding get `filler`."""
+        spread = [filler] * len(self.ids)
+        for segment, own in zip(self.segments, values, strict=True):
+            spread[segment.position : segment.position + segment.stop - segment.first] = own[
+                segment.first : segment.stop
+            ]
+        return spread
+
+    def offsets(self) -> list[tuple[int, int]]:
+        """The characters of its text each position stands for; (0, 0) for special tokens."""
+        return self.spread([segment.pieces.offsets for segment in self.segments], (0, 0))
+
+    def word_ids(self) -> list[int | None]:
+        """The number of the word each position belongs to, counted per text; None for special tokens."""
+        return self.spread([segment.pieces.word_ids for segment in self.segments], None)
+
+    def sequence_ids(self) -> list[int | None]:
+        """0 for the first text, 1 for the second, None for special tokens."""
+        return self.spread([[i] * segment.stop for i, segment in enumerate(self.segments)], None)
+
+
+def build_row(
+    kept: Sequence[tuple[Pieces, int, int]], *, cls: tuple[int, str] | None, sep: tuple[int, str] | None
+) -> Row:
+    """[CLS] A [SEP] or [CLS] A [SEP] B [SEP]; with cls and sep None: A, or A B.
+
+    kept holds (pieces, first, stop) for each text; cls and sep are (id, token).
+    """
+    row = Row([], [], [], [], [], [])
+    if cls is not None:
+        _append_special(row, cls, 0)
+    for i, (pieces, first, stop) in enumerate(kept):
+        row.segments.append(Segment(pieces, len(row.ids), first, stop))
+        row.ids += pieces.ids[first:stop]
+        row.tokens += pieces.tokens[first:stop]
+        row.token_type_ids += [i] * (stop - first)
+        row.special_tokens_mask += [0] * (stop - first)
+        if sep is not None:
+            _append_special(row, sep, i)
+    row.attention_mask = [1] * len(row.ids)
+    return row
+
+
+def _append_special(row: Row, token: tuple[int, str], segment: int) -> None:
+    row.ids.append(token[0])
+    row.tokens.append(token[1])
+    row.token_type_ids.append(segment)
+    row.special_tokens_mask.append(1)
+
+
+def share_removal(first: int, second: int, excess: int) -> tuple[int, int]:
+    """How many of `excess` tokens to take from each of two texts: from the longer until they are equal, then evenly.
+
+    An odd one is taken from the second text, unless the first was longer; as Hugging Face's slow tokenizers do.
+    """
+    from_longer = min(abs(first - second), excess)
+    rest = excess - from_longer
+    if first > second:
+        from_first = from_longer + rest // 2
+        return from_first, excess - from_first
+    return rest // 2, excess - rest // 2
+
+
+def share_room(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many tokens two texts keep of `room`, as the `tokenizers` package shares it: an odd one goes to the longer."""
+    if first + second <= room:
+        return first, second
+    short, long = sorted((first, second))
+    long = short if short > room else max(short, room - short)
+    if short + long > room:
+        short = room // 2
+        long = short + room % 2
+    return (long, short) if first > second else (short, long)
+
+
+def keep(length: int, kept: int, side: str) -> tuple[int, int]:
+    """The range of `kept` of `length` pieces: the first ones, or the last ones where truncation_side is "left"."""
+    return (0, kept) if side == "right" else (length - kept, length)
+
+
+def padded(values: Sequence[V], length: int, filler: V, side: str) -> list[V]:
+    """`values` filled up to `length` on the given side."""
+    filling = [filler] * (length - len(values))
+    return [*values, *filling] if side == "right" else [*filling, *values]
+
+
+def padded_length(longest: int, multiple: int | None) -> int:
+    """`longest` rounded up to a multiple."""
+    return longest if not multiple else -(-longest // multiple) * multiple

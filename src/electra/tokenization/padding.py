@@ -1,0 +1,73 @@
+"""Filling rows up to one length: the rows of a call, or encodings made earlier (`tokenizer.pad`)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from electra.errors import UsageError
+from electra.tokenization.layout import Row, Segment, padded, padded_length
+from electra.tokenization.options import Options
+
+
+@dataclass(frozen=True)
+class Filler:
+    """What padding consists of."""
+
+    token: str
+    token_id: int
+    token_type_id: int
+
+
+def target_length(longest: int, options: Options) -> int:
+    """The length rows are filled up to; rows that are longer stay as they are."""
+    if options.padding == "do_not_pad":
+        return 0
+    length = options.max_length if options.padding == "max_length" and options.max_length is not None else longest
+    return padded_length(length, options.pad_to_multiple_of)
+
+
+def pad_rows(rows: Sequence[Row], options: Options, filler: Filler | None) -> None:
+    """Fill the rows up, in place."""
+    length = target_length(max((len(row.ids) for row in rows), default=0), options)
+    for row in rows:
+        missing = length - len(row.ids)
+        if missing <= 0 or filler is None:
+            continue
+        side = options.padding_side
+        row.ids = padded(row.ids, length, filler.token_id, side)
+        row.tokens = padded(row.tokens, length, filler.token, side)
+        row.token_type_ids = padded(row.token_type_ids, length, filler.token_type_id, side)
+        row.attention_mask = padded(row.attention_mask, length, 0, side)
+        row.special_tokens_mask = padded(row.special_tokens_mask, length, 1, side)
+        if side == "left":
+            row.segments = [Segment(s.pieces, s.position + missing, s.first, s.stop) for s in row.segments]
+
+
+def columns_of(encodings: Any) -> dict[str, Any]:
+    """name -> values of what `pad` was given: a mapping, or a list of mappings, one a row."""
+    if isinstance(encodings, (list, tuple)) and encodings and isinstance(encodings[0], Mapping):
+        return {name: [_plain(row[name]) for row in encodings] for name in encodings[0]}
+    return {name: _plain(values) for name, values in encodings.items()}
+
+
+def pad_columns(columns: Mapping[str, Any], options: Options, filler: Filler, *, with_mask: bool) -> dict[str, Any]:
+    """Fill up the columns of encodings: ids, segments and masks; other columns stay as they are."""
+    if "input_ids" not in columns:
+        raise UsageError(f"pad needs encodings with input_ids; these have {', '.join(columns) or 'nothing'}")
+    ids = columns["input_ids"]
+    batched = len(ids) == 0 or isinstance(ids[0], (list, tuple))
+    table = {name: list(values) if batched else [values] for name, values in columns.items()}
+    if with_mask and "attention_mask" not in table:
+        table["attention_mask"] = [[1] * len(row) for row in table["input_ids"]]
+    length = target_length(max((len(row) for row in table["input_ids"]), default=0), options)
+    fillers = {
+        "input_ids": filler.token_id, "token_type_ids": filler.token_type_id, "attention_mask": 0, "special_tokens_mask": 1,
+    }  # fmt: skip
+    for name, value in fillers.items():
+        if name in table:
+            table[name] = [padded(list(row), max(length, len(row)), value, options.padding_side) for row in table[name]]
+    return table if batched else {name: values[0] for name, values in table.items()}
+
+
+def _plain(values: Any) -> Any:
+    return values.tolist() if hasattr(values, "tolist") else values
