@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from electra.data.corpus import DESCRIPTION, FORMAT, PARTS, SPLITS
 from electra.data.sources import FileReport
 from electra.data.units import Tokenized, load_unit, unit_path
-from electra.errors import CorpusError
 
 
 def assemble(
@@ -30,7 +29,7 @@ def assemble(
 ) -> dict[str, Any]:
     """Write splits and corpus.json of `count` units into the empty `folder`; returns what corpus.json says.
 
-    Raises CorpusError where no line is left. settings and tokenizer go into corpus.json as they are.
+    settings and tokenizer go into corpus.json as they are.
     """
     sides, reports = _survey(units, count, held_out)
     splits = [_Split(folder / name, np.dtype(ids_dtype)) for name in SPLITS]
@@ -86,20 +85,20 @@ def _survey(units: Path, count: int, held_out: float) -> tuple[NDArray[np.int8],
         sizes.append(lines)
         reports += [FileReport(**report) for report in story["reports"]]
     has_lines = np.concatenate([*sizes, np.empty(0, np.int64)]) > 0
-    if not has_lines.any():
-        raise CorpusError(no_usable_lines(reports))
     is_held_out = choose_held_out(np.concatenate(keys), has_lines, held_out)
     return np.where(has_lines, is_held_out, -1).astype(np.int8), reports
 
 
-def no_usable_lines(reports: list[FileReport]) -> str:
+def no_usable_lines(description: dict[str, Any]) -> str:
     """The message about a corpus that is empty, with what is wrong with its files."""
-    damaged = [report for report in reports if report.damage]
-    empty = sum(not report.lines and not report.damage for report in reports)
-    parts = [f"{len(reports)} file{'s' * (len(reports) != 1)}"]
-    parts += [f"{empty} empty"] * bool(empty) + [f"{len(damaged)} {report.damage}" for report in damaged[:1]]
-    where = "; ".join(f"{report.path}: {report.damage}" for report in damaged[:5])
-    return f"corpus has 0 usable lines ({', '.join(parts)})" + (f"; {where}" if where else "")
+    problems, count = description["problems"], len(description["settings"]["sources"])
+    damages = [found["damage"] for found in problems if "damage" in found]
+    empty = sum("empty" in found and "damage" not in found for found in problems)
+    parts = [f"{count} file{'s' * (count != 1)}"]
+    parts += [f"{empty} empty"] * bool(empty)
+    parts += [f"1 {damage}" for damage in damages[:3]] + [f"{len(damages) - 3} more damaged"] * (len(damages) > 3)
+    named = ", ".join(found["path"] for found in problems[:5]) + ", ..." * (len(problems) > 5)
+    return f"corpus has 0 usable lines ({', '.join(parts)})" + (f": {named}" if named else "")
 
 
 def choose_held_out(keys: NDArray[np.uint64], has_lines: NDArray[np.bool_], held_out: float) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Batch number `step` as a pure function: the same arrays for the same arguments, on any machine, after any restart.
 
-An epoch is a permutation of the examples, computed point by point by a small keyed cipher, so nothing is shuffled or stored.
+An epoch is a permutation of the examples, computed point by point by a small keyed cipher, so nothing is shuffled or
+stored.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ def permuted(positions: NDArray[np.int64], count: int, *, seed: int, epoch: int)
     A Feistel network permutes the next power of four; whoever lands outside of range(count) goes on until inside.
     """
     half = max(1, ((count - 1).bit_length() + 1) // 2)
-    keys = np.random.SeedSequence([seed & _MASK, epoch]).generate_state(ROUNDS, np.uint64)
+    keys = np.random.SeedSequence([seed & _MASK, epoch]).generate_state(ROUNDS, np.uint64).astype(np.uint64)
     values = _cipher(positions.astype(np.uint64), half, keys)
     while (outside := values >= np.uint64(count)).any():
         values[outside] = _cipher(values[outside], half, keys)

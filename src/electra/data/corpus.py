@@ -24,6 +24,7 @@ FORMAT = 1
 DESCRIPTION = "corpus.json"
 SPLITS = ("train", "validation")
 PARTS = {"ids": "tokens", "lines": "lines", "documents": "documents"}  # file -> what is counted; bounds have one more
+KEYS = {"fingerprint", "ids_dtype", "tokenizer", "splits", "files", "settings", "problems"}
 AGAIN = "prepare the corpus again (electra prepare) or restore the folder"
 
 
@@ -53,8 +54,8 @@ class Corpus:
         if not description["splits"][split]["documents"]:
             hint = "it was prepared with held_out=0, or has one document" if split == "validation" else AGAIN
             raise CorpusError(f"{folder} has no {split} documents: {hint}")
-        arrays = [_map(folder, split, part, description) for part in PARTS]
-        corpus = cls(folder, split, *arrays, description)
+        ids, line_offsets, document_offsets = (_map(folder, split, part, description) for part in PARTS)
+        corpus = cls(folder, split, ids, line_offsets, document_offsets, description)
         corpus._check_bounds()
         return corpus
 
@@ -112,7 +113,7 @@ class Corpus:
                 raise CorpusError(f"{path} runs from {bounds[0]} to {bounds[-1]}, expected 0 to {last}; {AGAIN}")
 
     def verify(self) -> None:
-        """Read all of the split and compare checksums, order of bounds and range of ids. Raises CorpusError, naming the file."""
+        """Read all of the split and compare checksums. Raises CorpusError, naming the file that is damaged."""
         for part in PARTS:
             path = part_path(self.folder, self.split, part)
             expected = self.description["files"][f"{self.split}/{part}.bin"]["sha256"]
@@ -146,6 +147,9 @@ def read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         found = description.get("format") if isinstance(description, dict) else None
         raise CorpusError(f"{path} has format {found}, expected {FORMAT}; {AGAIN}")
+    missing = KEYS - description.keys()
+    if missing:
+        raise CorpusError(f"{path} lacks {', '.join(sorted(missing))}; {AGAIN}")
     return description
 
 

@@ -6,6 +6,7 @@ document is that short; the price is a few padded positions at the end of some r
 
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class PackedExamples:
 
 
 def build_packed(corpus: Corpus, max_length: int, seed: int) -> PackedExamples:
-    """Pack every document of the corpus, in order. Nothing is drawn: `seed` is there so that builders can be exchanged."""
+    """Pack every document of the corpus, in order. Nothing is drawn: `seed` lets builders be exchanged."""
     del seed
     check_length(max_length, 5)
     begins: list[int] = []
@@ -78,7 +79,7 @@ def build_packed(corpus: Corpus, max_length: int, seed: int) -> PackedExamples:
     room = max_length
     for document, stop in chunks(len(corpus.document_offsets) - 1, DOCUMENTS_AT_ONCE):
         bounds = corpus.line_offsets[corpus.document_offsets[document : stop + 1]].tolist()
-        for begin, end in zip(bounds, bounds[1:], strict=False):
+        for begin, end in pairwise(bounds):
             room = _pack(begin, end, max_length, room, begins, lengths, rows_at)
     check_some(len(begins), corpus.folder)
     rows_at.append(len(begins))

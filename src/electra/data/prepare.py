@@ -1,8 +1,8 @@
 """Files of text to a prepared corpus, on all cores, in bounded memory, restartable at any moment.
 
-This process reads and cuts the text into units (units.py), worker processes tokenize them and put them on disk, and at the
-end they are assembled (assemble.py) in a staging folder that becomes the corpus by one rename. After a kill the same call
-finds the finished units; the result is the same bytes as without the kill, and for any number of processes.
+This process reads and cuts the text into units (units.py), worker processes tokenize them and put them on disk, and at
+the end they are assembled (assemble.py) in a staging folder that becomes the corpus by one rename. After a kill the
+same call finds the finished units; the result is the same bytes as without the kill, and for any number of processes.
 """
 
 import os
@@ -13,12 +13,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from electra.data.assemble import assemble
+from electra.data.assemble import assemble, no_usable_lines
 from electra.data.corpus import DESCRIPTION, read_description
 from electra.data.readers import Reading
 from electra.data.sources import Source, find_sources
 from electra.data.staging import Staging, write_error
-from electra.data.units import Unit, cut_units, finished_prefix, is_whole, save_unit, tokenize_unit, unit_path
+from electra.data.units import (
+    UNIT_FORMAT,
+    Unit,
+    cut_units,
+    finished_prefix,
+    save_unit,
+    tokenize_unit,
+    unit_path,
+    whole_story,
+)
 from electra.data.workers import ordered_map
 from electra.errors import CorpusError, ElectraError, UsageError
 
@@ -27,7 +36,7 @@ UINT16_IDS = 1 << 16
 
 @dataclass(frozen=True)
 class Progress:
-    """How far prepare is. bytes are of the source files on disk; seconds_left is None until there is something to go by."""
+    """How far prepare is. bytes are of the files on disk; seconds_left is None until there is something to go by."""
 
     bytes_done: int
     bytes_total: int
@@ -78,12 +87,14 @@ def prepare(
 ) -> CorpusInfo:
     """Tokenize `sources` (files, folders, globs) into the corpus folder `out`; see corpus.py for what it holds.
 
-    documents, text_field, errors, max_bad_records: as readers.Reading. held_out: the share of documents kept for validation,
-    chosen by a hash of their text. processes: how many tokenize (default: all cores; 1 works in this process).
+    documents, text_field, errors, max_bad_records: as readers.Reading. held_out: the share of documents kept for
+    validation, chosen by a hash of their text. processes: how many tokenize (default: all cores; 1 works in this
+    process).
 
-    An identical finished corpus is reused. One made otherwise is an error that lists the differences, unless `overwrite`.
-    Raises CorpusError on text that yields nothing, WriteError where `out` cannot be written, TryAgainError where another
-    prepare is at work on `out` or a worker process was killed twice: finished work is kept, so the call can be repeated.
+    An identical finished corpus is reused. One made otherwise is an error that lists the differences, unless
+    `overwrite`. Raises CorpusError on text that yields nothing, WriteError where `out` cannot be written, TryAgainError
+    where another prepare is at work on `out` or a worker process was killed twice: finished work is kept, so the call
+    can be repeated.
     """
     began = time.monotonic()
     reading = Reading(documents=documents, text_field=text_field, errors=errors, max_bad_records=max_bad_records)
@@ -96,11 +107,11 @@ def prepare(
     finished = _finished(out, settings, told, overwrite)
     if finished is not None:
         return CorpusInfo(out, True, time.monotonic() - began, finished)
+    ids_dtype = "<u2" if told["vocab_size"] <= UINT16_IDS else "<u4"
     try:
         with Staging(out) as staging:
-            staging.keep_units_of({"settings": settings, "tokenizer": told})
+            staging.keep_units_of({"units": UNIT_FORMAT, "settings": settings, "tokenizer": told})
             tokenizer.save_pretrained(staging.tokenizer)
-            ids_dtype = "<u2" if told["vocab_size"] <= UINT16_IDS else "<u4"
             job = Job(staging.units, staging.tokenizer, ids_dtype)
             count = _tokenize_all(files, reading, job, tokenizer, processes or _cores(), progress, began)
             folder = staging.fresh_corpus()
@@ -108,6 +119,9 @@ def prepare(
             description = assemble(
                 staging.units, count, folder, held_out=held_out, ids_dtype=ids_dtype, settings=settings, tokenizer=told
             )
+            if not sum(split["lines"] for split in description["splits"].values()):
+                staging.discard()
+                raise CorpusError(no_usable_lines(description))
             staging.publish(folder)
     except ElectraError:
         raise
@@ -117,19 +131,21 @@ def prepare(
 
 
 def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
-    """What a corpus remembers of its tokenizer."""
+    """What a corpus remembers of its tokenizer. Raises CorpusError where a special token is not in the vocabulary."""
+    special_ids = {name: getattr(tokenizer, f"{name}_token_id") for name in ("pad", "unk", "cls", "sep", "mask")}
+    absent = [f"[{name.upper()}]" for name, number in special_ids.items() if number is None]
+    if absent:
+        raise CorpusError(f"the tokenizer's vocabulary has no {', '.join(absent)}; add what is missing to vocab.txt")
     return {
         "fingerprint": tokenizer.fingerprint(),
         "vocab_size": len(tokenizer),
         "normalization": dict(tokenizer.normalization),
-        "special_ids": {
-            name: int(getattr(tokenizer, f"{name}_token_id")) for name in ("pad", "unk", "cls", "sep", "mask")
-        },
+        "special_ids": {name: int(number) for name, number in special_ids.items()},
     }
 
 
 def _settings(files: list[Source], reading: Reading, held_out: float) -> dict[str, Any]:
-    """Everything the corpus depends on, the tokenizer apart. A file is known by name, size and time of its last change."""
+    """All that the corpus depends on, the tokenizer apart. A file is known by name, size and time of last change."""
     described = [{"name": one.path.name, "size": one.size, "changed_ns": one.path.stat().st_mtime_ns} for one in files]
     return asdict(reading) | {"held_out": held_out, "sources": described}
 
@@ -225,9 +241,10 @@ def _tokenize_all(
         nonlocal last
         for unit in cut_units(files, reading, number=number, source=source):
             last = unit.number
-            if not is_whole(unit_path(job.units, unit.number)):
+            if whole_story(unit_path(job.units, unit.number)) is None:
                 yield unit
 
+    done: Iterator[tuple[int, int, int]]
     if processes <= 1:
         done = (job.do(unit, tokenizer) for unit in unfinished())
     else:

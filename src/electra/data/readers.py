@@ -1,13 +1,14 @@
 """Files of text to documents: a document is a list of lines, and a line is one "sentence" of the original.
 
-Three rules say where a document ends: at a blank line (usual for .txt), at the end of a record (.jsonl, .parquet), or at
-the end of the file. A very long document arrives in pieces, so memory stays bounded.
+Three rules say where a document ends: at a blank line (usual for .txt), at the end of a record (.jsonl, .parquet), or
+at the end of the file. A very long document arrives in pieces, so memory stays bounded.
 """
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from electra.data.sources import ByteReader, FileReport, Source, check_choice, find_sources
 from electra.data.text import clean, decode, settle_invalid, short_lines, split_lines, without_surrogates
@@ -164,23 +165,21 @@ class SourceReader:
         if settled is None:
             return None
         field = self.reading.text_field
-        try:
-            value = json.loads(settled)
-        except json.JSONDecodeError as error:
-            return self._bad_record(number, error.colno, f"not JSON ({error.msg})")
-        except RecursionError:
-            return self._bad_record(number, 1, "JSON nested too deeply")
-        if not isinstance(value, dict):
-            return self._bad_record(number, 1, f"a JSON {type(value).__name__}, expected an object")
-        if field not in value:
-            return self._bad_record(number, 1, f'no field "{field}" among {", ".join(sorted(value)) or "none"}')
-        if not isinstance(value[field], str):
-            kind = type(value[field]).__name__
-            return self._bad_record(number, 1, f'field "{field}" is a {kind}, expected a string')
+        value, column, problem = _parsed(settled)
+        if not problem and not isinstance(value, dict):
+            problem = f"a JSON {type(value).__name__}, expected an object"
+        elif not problem and field not in value:
+            problem = f'no field "{field}" among {", ".join(sorted(value)) or "none"}'
+        elif not problem and not isinstance(value[field], str):
+            problem = f'field "{field}" is a {type(value[field]).__name__}, expected a string'
+        if problem:
+            self._bad_record(number, column, problem)
+            return None
         text: str = value[field]
         return without_surrogates(text, self.report) if "\\u" in settled else text
 
     def _bad_record(self, line: int, column: int, reason: str) -> None:
+        """Note a record that is left out; raises CorpusError where it is one too many."""
         place = f"{self.source.path}:{line}:{column}: {reason}"
         self.report.bad_record_count += 1
         if len(self.report.bad_records) < BAD_RECORDS_KEPT:
@@ -214,3 +213,15 @@ class SourceReader:
                             self._bad_record(number, 1, f'column "{field}" is {type(text).__name__}, expected a string')
         except (pyarrow.ArrowInvalid, OSError) as error:
             self.report.damage = f"not readable as parquet ({error})"
+
+
+def _parsed(record: str) -> tuple[Any, int, str]:
+    """The value of a JSON text, or the column and reason why it has none."""
+    try:
+        return json.loads(record, strict=False), 1, ""  # a raw tab or NUL in a string is no reason to lose it
+    except json.JSONDecodeError as error:
+        return None, error.colno, f"not JSON ({error.msg})"
+    except RecursionError:
+        return None, 1, "JSON nested too deeply"
+    except ValueError as error:  # a number of too many digits
+        return None, 1, f"not JSON ({error})"

@@ -1,16 +1,17 @@
 """The original's example builder: lines of a document collect until they fill a row, then split into segments A and B.
 
-It works on the lengths of lines alone. Every line belongs to exactly one example, and an example's lines are neighbours, so
-all examples are two small arrays: where each begins, and which lines are in segment B. Tokens are gathered when asked for.
-Source: google-research/electra, build_pretraining_dataset.py, ExampleBuilder.
+It works on the lengths of lines alone. Every line belongs to exactly one example, and an example's lines are
+neighbours, so all examples are two small arrays: where each begins, and which lines are in segment B. Tokens are
+gathered when asked for. Source: google-research/electra, build_pretraining_dataset.py, ExampleBuilder.
 
-Unusual here: a short line may still join A after B has begun (then the order is not the text's), overflow is discarded, and
-the target counts tokens without [CLS] and [SEP], all as the original does.
+Unusual here: a short line may still join A after B has begun (then the order is not the text's), overflow is discarded,
+and the target counts tokens without [CLS] and [SEP], all as the original does.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -76,7 +77,7 @@ def next_target(draws: Draws, max_length: int) -> int:
 def split_document(
     lengths: Sequence[int], max_length: int, draws: Draws, target: int, starts: list[int], in_second: bytearray
 ) -> int:
-    """Append the examples of one document: first lines (counted within it) to `starts`, a 0 or 1 per line to `in_second`.
+    """Append the examples of one document: their first lines, counted within it, and for every line whether it is in B.
 
     lengths are tokens per line, all at least 1. Returns the target drawn after the last example.
     """
@@ -177,7 +178,7 @@ def build_segments(corpus: Corpus, max_length: int, seed: int) -> SegmentExample
     for document, stop in chunks(len(corpus.document_offsets) - 1, DOCUMENTS_AT_ONCE):
         bounds = corpus.document_offsets[document : stop + 1].tolist()
         lengths = np.diff(corpus.line_offsets[bounds[0] : bounds[-1] + 1]).tolist()
-        for number, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False), start=document):
+        for number, (begin, end) in enumerate(pairwise(bounds), start=document):
             draws = KeyedDraws(seed, number)
             found: list[int] = []
             target = next_target(draws, max_length)

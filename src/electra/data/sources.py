@@ -1,12 +1,13 @@
 """Which files a corpus is made of: paths, folders and globs become an ordered list of sources, whose bytes can be read.
 
-Unusual here: a compressed file that ends too early, or is corrupt, still gives every byte that can be read; what is wrong
-with it is noted in its report, and the caller decides.
+Unusual here: a compressed file that ends too early, or is corrupt, still gives every byte that can be read; what is
+wrong with it is noted in its report, and the caller decides.
 """
 
 import glob
 import gzip
 import lzma
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -25,7 +26,7 @@ ZSTD_FEED = (
 
 @dataclass(frozen=True)
 class Source:
-    """One file of text: its format (".txt", ".jsonl", ".parquet"), compression ("" or ".gz", ".xz", ".zst"), size in bytes."""
+    """One file of text: format is one of FORMATS, compression one of COMPRESSIONS or "", size in bytes."""
 
     path: Path
     format: str
@@ -35,7 +36,7 @@ class Source:
 
 @dataclass
 class FileReport:
-    """What was found in one file. Offsets are bytes of the decompressed file, `damage` speaks of the file as it lies on disk.
+    """What was found in one file. Offsets are bytes of the decompressed file, `damage` speaks of the file on disk.
 
     bad_records lists "file:line:column: reason" of the first few that were left out.
     """
@@ -65,16 +66,16 @@ class FileReport:
 
 
 _PROBLEM_FIELDS = (
-    "damage", "invalid_bytes", "first_invalid_offsets", "skipped_lines", "nul_characters", "lone_surrogates", "split_lines",
-    "bad_record_count", "bad_records",
+    "damage", "invalid_bytes", "first_invalid_offsets", "skipped_lines", "nul_characters", "lone_surrogates",
+    "split_lines", "bad_record_count", "bad_records",
 )  # fmt: skip
 
 
 def find_sources(sources: str | Path | Iterable[str | Path]) -> list[Source]:
     """The files that paths, folders (searched to the bottom) and globs name, in a fixed order, each once.
 
-    Arguments keep their order; within a folder or glob files are sorted by path. Raises CorpusError where nothing is found
-    or a named file has a format we do not read.
+    Arguments keep their order; within a folder or glob files are sorted by path. Raises CorpusError where nothing is
+    found or a named file has a format we do not read.
     """
     given = [sources] if isinstance(sources, (str, Path)) else list(sources)
     found: dict[Path, Source] = {}
@@ -90,7 +91,7 @@ def _expand(item: Path) -> list[Path]:
     if item.is_file():
         return [item]
     if item.is_dir():
-        files = sorted(path for path in item.rglob("*") if path.is_file() and _kind(path) is not None)
+        files = sorted(path for path in _walk(item) if _kind(path) is not None)
         if not files:
             raise CorpusError(f"folder {item} has no file ending in {_known_endings()}")
         return files
@@ -98,6 +99,16 @@ def _expand(item: Path) -> list[Path]:
     if not files:
         raise CorpusError(f"{item} does not exist and, read as a pattern, matches no file")
     return files
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files of a folder to the bottom, without hidden ones and without prepared corpora (they hold a vocab.txt)."""
+    for place, folders, files in os.walk(folder):
+        if "corpus.json" in files:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in files if not name.startswith("."))
 
 
 def _known_endings() -> str:
@@ -125,7 +136,7 @@ class ByteReader:
         self.source, self.report, self.position = source, report, 0
 
     def blocks(self) -> Iterator[bytes]:
-        """Blocks of at most a few hundred kB (32 MB for a hostile .zst). Damage ends them early and is noted in the report."""
+        """Blocks of at most a few hundred kB (32 MB for a hostile .zst). Damage ends them early and is reported."""
         try:
             with open(self.source.path, "rb") as raw:
                 for block in _decompressed(raw, self.source.compression):
@@ -155,7 +166,7 @@ def _decompressed(raw: IO[bytes], compression: str) -> Iterator[bytes]:
     if compression == ".gz":
         stream = gzip.GzipFile(fileobj=raw)
     elif compression == ".xz":
-        stream = lzma.LZMAFile(raw)
+        stream = lzma.LZMAFile(raw)  # noqa: SIM115 - `raw` is the caller's to close
     read = stream.read1 if compression else stream.read  # read() would lose the bytes before the damage
     while block := read(BLOCK):
         yield block

@@ -1,4 +1,4 @@
-"""Where prepare keeps what is finished until all of it is: a hidden folder beside the corpus, held by one process at a time.
+"""Where prepare keeps what is finished until all of it is: a hidden folder beside the corpus, held by one process.
 
 .NAME.preparing/job.json    what the units belong to; units of another job are thrown away
 .NAME.preparing/units/      finished units
@@ -34,7 +34,7 @@ class Staging:
 
     def __enter__(self) -> "Staging":
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.folder / "lock", "a+")  # noqa: SIM115 - the lock lives as long as the file is open
+        self._lock = open(self.folder / "lock", "a+")  # the lock lives as long as the file is open
         if fcntl is not None:
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,6 +74,10 @@ class Staging:
         folder.mkdir()
         return folder
 
+    def discard(self) -> None:
+        """Remove the staging folder: there is nothing worth keeping."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def publish(self, folder: Path) -> None:
         """Make `folder` the corpus by renaming it, an old corpus giving way, and remove the staging folder."""
         old = self.folder / "old"
@@ -83,7 +87,7 @@ class Staging:
             os.rename(self.out, old)
         os.rename(folder, self.out)
         _sync_folder(self.out.absolute().parent)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.discard()
 
 
 def _sync_folders(folder: Path) -> None:

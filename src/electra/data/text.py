@@ -1,6 +1,7 @@
-"""Bytes to clean lines: encodings by their mark, invalid bytes by policy, line ends of every system, lines of any length.
+"""Bytes to clean lines: encodings by their mark, invalid bytes by policy, all line ends, lines of any length.
 
-Memory is bounded whatever the file holds: a line longer than MAX_LINE characters is handed on in parts, cut at whitespace.
+Memory is bounded whatever the file holds: a line longer than MAX_LINE characters is handed on in parts, cut at
+whitespace.
 """
 
 import codecs
@@ -68,7 +69,7 @@ def decode(blocks: Iterable[bytes], report: FileReport, *, errors: str = "replac
             yield text
     if rest and start < 0:
         rest, start = _without_mark(rest, report)
-    if rest:
+    if rest and not report.damage:  # a character cut in two by the damage is not an invalid one
         yield _decode_block(rest, start, report, errors, final=True)[0]
 
 

@@ -1,6 +1,7 @@
-"""Units of work of prepare: a few MB of text, cut at fixed places, tokenized by any process, kept on disk until all are done.
+"""Units of work of prepare: a few MB of text, cut at fixed places, tokenized by any process, kept until all are done.
 
-Where units are cut depends on the text alone, so a corpus is the same for any number of processes and any number of kills.
+Where units are cut depends on the text alone, so a corpus is the same for any number of processes and any number of
+kills.
 """
 
 import json
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from electra.data.readers import Reading, SourceReader
 from electra.data.sources import FileReport, Source
 
+UNIT_FORMAT = 1  # a change of how units are cut or kept gives it a new number
 UNIT = 4_000_000  # characters of a unit
 BATCH = 200_000  # characters tokenized in one call: what a tokenizer holds in between is many times the text
 
@@ -33,7 +35,6 @@ class Unit:
     number: int
     lines: list[str] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
-    begins_inside: bool = False
     reports: list[FileReport] = field(default_factory=list)
     next_source: int = -1
     position: int = 0
@@ -41,7 +42,7 @@ class Unit:
 
 def cut_units(sources: list[Source], reading: Reading, *, number: int = 0, source: int = 0) -> Iterator[Unit]:
     """Units from file number `source` on; the first gets `number`."""
-    unit, characters, is_inside = Unit(number), 0, False
+    unit, characters = Unit(number), 0
     finished = sum(one.size for one in sources[:source])
     for index in range(source, len(sources)):
         reader = SourceReader(sources[index], reading)
@@ -49,10 +50,9 @@ def cut_units(sources: list[Source], reading: Reading, *, number: int = 0, sourc
             if characters >= UNIT:
                 unit.position = finished + reader.position
                 yield unit
-                unit, characters = Unit(unit.number + 1, begins_inside=is_inside), 0
+                unit, characters = Unit(unit.number + 1), 0
             unit.lines += piece.lines
             characters += sum(map(len, piece.lines))
-            is_inside = not piece.ends_document
             if piece.ends_document:
                 unit.ends.append(len(unit.lines))
         unit.reports.append(reader.report)
@@ -107,8 +107,8 @@ def _in_batches(lines: list[str]) -> Iterator[list[str]]:
 def document_keys(unit: Unit) -> NDArray[np.uint64]:
     """A hash per document that ends in this unit, of its lines in this unit.
 
-    Of the text alone, so equal documents are held out together and a document keeps its side when others are added (except
-    beyond a million characters, where the end of the document after the last cut decides).
+    Of the text alone, so equal documents are held out together and a document keeps its side when others are added
+    (except beyond a million characters, where the end of the document after the last cut decides).
     """
     keys, begin = [], 0
     for end in unit.ends:
@@ -128,8 +128,6 @@ def save_unit(path: Path, tokenized: Tokenized, unit: Unit) -> None:
     story = {
         "reports": [asdict(report) for report in unit.reports],
         "next_source": unit.next_source,
-        "position": unit.position,
-        "begins_inside": unit.begins_inside,
     }
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
@@ -147,7 +145,7 @@ def save_unit(path: Path, tokenized: Tokenized, unit: Unit) -> None:
 
 
 def load_unit(path: Path) -> tuple[Tokenized, dict[str, Any]]:
-    """A finished unit and its story. Reading compares the checksums of the archive; damage raises BadZipFile or ValueError."""
+    """A finished unit and its story. The archive has checksums: damage raises BadZipFile or ValueError."""
     with np.load(path, allow_pickle=False) as held:
         tokenized = Tokenized(*(held[name] for name in ("ids", "lengths", "ends", "keys")))
         return tokenized, json.loads(held["story"].tobytes())
@@ -159,21 +157,19 @@ def finished_prefix(folder: Path) -> tuple[int, int]:
     Units beyond may be finished too; they are found by their name.
     """
     number, resume = 0, (0, 0)
-    while is_whole(path := unit_path(folder, number)):
+    while (story := whole_story(unit_path(folder, number))) is not None:
         number += 1
-        next_source = load_unit(path)[1]["next_source"]
-        if next_source >= 0:
-            resume = (number, next_source)
+        if story["next_source"] >= 0:
+            resume = (number, story["next_source"])
     return resume
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a finished unit is there. A damaged one is removed, to be made again."""
+def whole_story(path: Path) -> dict[str, Any] | None:
+    """The story of a finished unit, None where it is not there. A damaged one is removed, to be made again."""
     if not path.exists():
-        return False
+        return None
     try:
-        load_unit(path)
+        return load_unit(path)[1]
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError):
         path.unlink(missing_ok=True)
-        return False
-    return True
+        return None

@@ -1,7 +1,8 @@
 """Worker processes that answer in order: the engine under the loader and under prepare.
 
-Unusual here: every worker has a pipe of its own and nothing is shared, so a worker killed at any moment cannot leave a lock
-behind. Its tasks are kept until answered: it is replaced once and they are done again. Workers leave when their parent does.
+Unusual here: every worker has a pipe of its own and nothing is shared, so a worker killed at any moment cannot leave a
+lock behind. Its tasks are kept until answered: it is replaced once and they are done again. Workers leave when their
+parent does.
 """
 
 import multiprocessing
@@ -30,9 +31,10 @@ def ordered_map(
 ) -> Iterator[Answer]:
     """function(task) for each task, in the order of tasks, computed by `workers` spawned processes.
 
-    A worker holds at most `ahead` tasks, and at most that many answers per worker wait for their turn. Tasks or answers may
-    be large, not both: one of the two has to fit a pipe's buffer (64 kB). `setup` runs first in every worker. An exception in
-    a worker is raised here; a worker killed twice raises TryAgainError. Closing the iterator ends the workers.
+    A worker holds at most `ahead` tasks, and at most twice that many per worker are begun and not yet given. Tasks or
+    answers may be large, not both: one of the two has to fit a pipe's buffer (64 kB). `setup` runs first in every
+    worker. An exception in a worker is raised here; a worker killed twice raises TryAgainError. Closing the iterator
+    ends the workers.
     """
     team = [_Worker(function, setup, name) for _ in range(workers)]
     try:
@@ -43,7 +45,7 @@ def ordered_map(
 
 
 def _run(team: list["_Worker"], tasks: Iterator[tuple[int, Any]], ahead: int) -> Iterator[Any]:
-    window = ahead * len(team)
+    window = 2 * ahead * len(team)  # twice: a free worker need not wait for a slow one
     answers: dict[int, Any] = {}
     sent = given = 0
     upcoming = next(tasks, None)  # read before waiting, so that a free worker finds its task ready
@@ -92,7 +94,7 @@ class _Worker:
         """The next answer, as a list; empty where the worker had died and was replaced."""
         try:
             number, is_answer, value = self.connection.recv()
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except (EOFError, OSError):
             self._replace()
             return []
         self.tasks.popleft()
@@ -104,15 +106,17 @@ class _Worker:
         self.process.join(5)
         code = self.process.exitcode
         if self.was_replaced:
-            raise TryAgainError(
-                f"a {self.name} process died twice (pid {self.process.pid}, exit code {code}); "
-                "most often the machine ran out of memory: use fewer workers"
-            )
+            killed = code is not None and code < 0
+            hint = "most often the machine ran out of memory: use fewer" if killed else "what it wrote above says why"
+            raise TryAgainError(f"a {self.name} process died twice (pid {self.process.pid}, exit code {code}); {hint}")
         self.end()
         self.was_replaced = True
         self._start()
-        for task in list(self.tasks):
-            self.connection.send(task)
+        try:
+            for task in self.tasks:
+                self.connection.send(task)
+        except OSError:
+            self._replace()
 
     def end(self) -> None:
         self.connection.close()
@@ -126,12 +130,14 @@ class _Worker:
 def _work(connection: Connection, function: Callable[[Any], Any], setup: Callable[[], None] | None) -> None:
     """A worker's life: answer tasks until the pipe closes, which it does when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    is_ready = setup is None
     try:
-        if setup is not None:
-            setup()
         while True:
             number, task = connection.recv()
             try:
+                if setup is not None and not is_ready:
+                    setup()
+                    is_ready = True
                 message = (number, True, function(task))
             except Exception as error:
                 message = (number, False, _portable(error))
@@ -141,7 +147,7 @@ def _work(connection: Connection, function: Callable[[Any], Any], setup: Callabl
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself if it survives pickling, else one of ours with its message; with the worker's traceback as a note."""
+    """The error itself if it survives pickling, else one of ours with its message; the traceback is added as a note."""
     note = "in a worker process:\n" + traceback.format_exc()
     try:
         copy = pickle.loads(pickle.dumps(error))
