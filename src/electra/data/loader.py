@@ -21,5 +21,5 @@ def ordered(make: Callable[[int], T], *, start: int, stop: int, workers: int) ->
     if workers < 0:
         raise UsageError(f"workers is {workers}, expected 0 or more")
     if workers == 0 or stop <= start:
-        return map(make, range(start, stop))
+        return (make(step) for step in range(start, stop))
     return ordered_map(make, range(start, stop), workers=min(workers, stop - start), name="loader")

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from electra.data.units import (
     unit_path,
     whole_story,
 )
+from electra.data.words import WordMemory
 from electra.data.workers import ordered_map
 from electra.errors import CorpusError, ElectraError, UsageError
 
@@ -198,24 +200,20 @@ class Job:
 
     def __call__(self, unit: Unit) -> tuple[int, int, int]:
         """Do one unit in a worker process; its position, lines and tokens."""
-        return self.do(unit, _tokenizer(self.tokenizer_folder))
+        return self.do(unit, _memory(self.tokenizer_folder, self.ids_dtype))
 
-    def do(self, unit: Unit, tokenizer: Any) -> tuple[int, int, int]:
-        """Do one unit with this tokenizer."""
-        tokenized = tokenize_unit(unit, tokenizer, self.ids_dtype)
+    def do(self, unit: Unit, memory: WordMemory) -> tuple[int, int, int]:
+        """Do one unit with this memory of words."""
+        tokenized = tokenize_unit(unit, memory)
         save_unit(unit_path(self.units, unit.number), tokenized, unit)
         return unit.position, len(tokenized.lengths), len(tokenized.ids)
 
 
-_loaded: dict[Path, Any] = {}
+@cache
+def _memory(folder: Path, ids_dtype: str) -> WordMemory:
+    from electra.tokenization import load_tokenizer
 
-
-def _tokenizer(folder: Path) -> Any:
-    if folder not in _loaded:
-        from electra.tokenization import load_tokenizer
-
-        _loaded[folder] = load_tokenizer(folder)
-    return _loaded[folder]
+    return WordMemory(load_tokenizer(folder), ids_dtype)
 
 
 def one_thread() -> None:
@@ -246,7 +244,8 @@ def _tokenize_all(
 
     done: Iterator[tuple[int, int, int]]
     if processes <= 1:
-        done = (job.do(unit, tokenizer) for unit in unfinished())
+        memory = WordMemory(tokenizer, job.ids_dtype)
+        done = (job.do(unit, memory) for unit in unfinished())
     else:
         done = ordered_map(job, unfinished(), workers=processes, ahead=1, name="prepare", setup=one_thread)
     bytes_total = sum(one.size for one in files)

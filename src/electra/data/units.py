@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from electra.data.readers import Reading, SourceReader
 from electra.data.sources import FileReport, Source
+from electra.data.words import WordMemory
 
 UNIT_FORMAT = 1  # a change of how units are cut or kept gives it a new number
 UNIT = 4_000_000  # characters of a unit
@@ -80,11 +81,11 @@ class Tokenized:
     keys: NDArray[np.uint64]
 
 
-def tokenize_unit(unit: Unit, tokenizer: Any, dtype: str) -> Tokenized:
+def tokenize_unit(unit: Unit, tokenizer: WordMemory) -> Tokenized:
     """Token ids of a unit's lines; lines without tokens are left out."""
     found = [tokenizer.encode_lines(lines) for lines in _in_batches(unit.lines)]
-    ids = np.concatenate([np.asarray(one[0]).astype(dtype) for one in found] or [np.empty(0, dtype)])
-    lengths = np.concatenate([np.asarray(one[1], dtype=np.int64) for one in found] or [np.empty(0, np.int64)])
+    ids = np.concatenate([one[0] for one in found] or [np.empty(0, tokenizer.dtype)])
+    lengths = np.concatenate([one[1] for one in found] or [np.empty(0, np.int64)])
     is_kept = lengths > 0
     kept_before = np.concatenate([[0], np.cumsum(is_kept)]).astype(np.int64)
     ends = kept_before[np.array(unit.ends, dtype=np.int64)]
