@@ -1,0 +1,61 @@
+"""The command line: a table of verbs. A verb's module is imported when it is called, so `electra --help` costs nothing."""
+
+import os
+import sys
+from importlib import import_module
+
+# verb -> (module, what it does)
+COMMANDS = {
+    "vocab": ("electra.cli.vocab", "train a WordPiece vocabulary on text"),
+    "prepare": ("electra.cli.prepare", "turn text into a corpus of token ids that training reads"),
+    "pretrain": ("electra.cli.pretrain", "train a generator and a discriminator on a corpus, or continue"),
+    "inspect": ("electra.cli.inspect", "show how probable it is that each token of a text was replaced"),
+    "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the value is the process's exit code (0 done, 2 wrong request, and those of electra.errors)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if words[0] in ("-V", "--version"):
+        from electra import __version__
+
+        print(f"electra {__version__}")
+        return 0
+    return _run(words[0], words[1:])
+
+
+def _run(verb: str, words: list[str]) -> int:
+    from electra.errors import ElectraError, UsageError, did_you_mean
+
+    try:
+        if verb not in COMMANDS:
+            raise UsageError(f'there is no command "{verb}"{did_you_mean(verb, COMMANDS)}; electra --help lists them')
+        code: int = import_module(COMMANDS[verb][0]).main(words)
+        return code
+    except ElectraError as error:
+        print(f"electra {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"electra {verb}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:     # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _help() -> str:
+    rows = "\n".join(f"  {verb:<10} {summary}" for verb, (_, summary) in COMMANDS.items())
+    return (
+        "usage: electra COMMAND ...      (electra COMMAND --help for one command)\n\n"
+        "ELECTRA: text encoders pretrained by replaced token detection.\n\n"
+        f"{rows}\n\n"
+        "From text to a model:\n"
+        "  electra vocab texts/ --out vocabulary --size 30522\n"
+        "  electra prepare texts/ --tokenizer vocabulary --out corpus\n"
+        "  electra pretrain corpus run --preset small\n"
+        '  electra inspect run "The chef cooked the meal in the garage."'
+    )

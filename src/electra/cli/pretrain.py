@@ -1,0 +1,51 @@
+"""electra pretrain: settings from a preset or a recipe, changed by flags, then one run."""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from electra.training.settings import PRESETS, PretrainSettings, preset, read_recipe
+
+
+@dataclass
+class Pretrain:
+    """Train a generator and a discriminator on a prepared corpus. The same command continues a run that was stopped."""
+
+    corpus: tyro.conf.Positional[Path]
+    """folder written by `electra prepare`"""
+    run: tyro.conf.Positional[Path]
+    """folder of the run: metrics, checkpoints and, at the end, discriminator/ and generator/"""
+    preset: str = "small"
+    """tiny, small, small++, base, large, small-as-shipped: where the settings start"""
+    recipe: Path | None = None
+    """a TOML file of settings, instead of a preset"""
+    framework: str = "torch"
+    """what trains"""
+    quiet: bool = False
+    """no progress on the terminal; metrics.jsonl has everything"""
+    settings: Annotated[PretrainSettings, tyro.conf.arg(name="")] = PretrainSettings()
+
+
+def main(words: list[str]) -> int:
+    """Returns 0 when the run is complete, 75 after SIGTERM, 130 after Ctrl-C."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--preset", default="small", choices=list(PRESETS))
+    early.add_argument("--recipe", type=Path)
+    known, _ = early.parse_known_args(words)
+    start = read_recipe(known.recipe) if known.recipe else preset(known.preset)
+    default = Pretrain(corpus=tyro.MISSING, run=tyro.MISSING, settings=start)
+    command = tyro.cli(Pretrain, args=words, prog="electra pretrain", default=default)
+
+    from electra.training.pretrain import pretrain
+
+    stop = pretrain(command.settings, command.corpus, command.run, framework=command.framework, panel=not command.quiet)
+    if stop.signal:
+        return stop.exit_code
+    print(f"the discriminator is in {command.run / 'discriminator'}; look at it:", file=sys.stderr)
+    print(f'  electra inspect {command.run} "The quick brown fox fake over the lazy dog"', file=sys.stderr)
+    print(f"  electra report {command.run}", file=sys.stderr)
+    return 0

@@ -1,0 +1,227 @@
+"""Pretraining in PyTorch: the networks, their optimizer, and one step. The twin of every other framework's backend.
+
+Unusual here: the dropout of a step is seeded by the step, so there is no random state to save; and the allocator of the C
+library is told to keep its pages, which costs memory and saves a fifth of a step on a CPU.
+"""
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from electra import objective
+from electra.batch import Batch, map_arrays
+from electra.config import ElectraConfig
+from electra.errors import RunFailedError
+from electra.objective import OBJECTIVES, Outcome
+from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, init_weights, ops, share_embeddings
+from electra.torch.optim import adam, moments, set_moments, update
+from electra.training.backend import Part
+from electra.training.metrics import Observed
+from electra.training.settings import PretrainSettings
+from electra.weights.files import read_tensors, write_tensors
+
+CLASSES = {"discriminator": ElectraForPreTraining, "generator": ElectraForMaskedLM, "masked_lm": ElectraForMaskedLM}
+
+
+class Backend:
+    """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
+
+    def __init__(self, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]) -> None:
+        keep_freed_memory()
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings, self.special_ids = settings, special_ids
+        self.device = torch.device(_device(settings.device))
+        self.bfloat16 = settings.precision == "bfloat16" or (settings.precision == "auto" and has_fast_bfloat16(self.device))
+        torch.manual_seed(settings.seed)
+        models = {name: CLASSES[name](config) for name, config in networks.items()}
+        for model in models.values():
+            init_weights(model, positions=settings.positions)
+        self._adopt(models)
+
+    def _adopt(self, models: dict[str, Any]) -> None:
+        if "generator" in models:
+            share_embeddings(models["generator"], models["discriminator"])
+        self.models = {name: model.to(self.device).train() for name, model in models.items()}
+        for model in self.models.values():
+            model.check_inputs = False      # the corpus was checked against the vocabulary when the run began
+            if self.settings.compile:
+                for layer in model.electra.encoder.layer:
+                    layer.compile()
+        self.optimizer = adam(
+            self.parameters().items(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
+            betas=(0.9, self.settings.adam_beta2),
+        )  # fmt: skip
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Every trained tensor once, as NETWORK.NAME; what two networks share bears the discriminator's name."""
+        names: dict[Tensor, str] = {}
+        for network, model in self.models.items():
+            for name, parameter in model.named_parameters():
+                names.setdefault(parameter, f"{network}.{name}")
+        return {name: parameter for parameter, name in names.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """Device, precision, threads and parameters of this run."""
+        return {
+            "framework": f"torch {torch.__version__}",
+            "device": str(self.device),
+            "precision": "bfloat16" if self.bfloat16 else "float32",
+            "threads": torch.get_num_threads(),
+            "parameters": sum(parameter.numel() for parameter in self.parameters().values()),
+        }
+
+    # -- one step -----------------------------------------------------------------------------------------------------
+
+    def _generate(self, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
+        model = self.models.get("generator") or self.models["masked_lm"]
+        hidden = self._encode(model, input_ids, batch)                                          # (B, L, H)
+        # Only the asked positions go through the vocabulary-wide head: the rest would be most of the step's work.
+        asked = hidden.gather(1, positions.long()[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, M, H)
+        return model.mlm_logits(asked)                                                          # (B, M, V)
+
+    def _discriminate(self, input_ids: Tensor, batch: Batch) -> Tensor:
+        model = self.models["discriminator"]
+        return model.discriminator_predictions(self._encode(model, input_ids, batch))           # (B, L)
+
+    def _encode(self, model: Any, input_ids: Tensor, batch: Batch) -> Tensor:
+        return model.electra(
+            input_ids,
+            attention_mask=objective.attention_mask(batch),
+            token_type_ids=batch.token_type_ids,
+            position_ids=batch.position_ids,
+        )[0]
+
+    def outcome(self, part: Part, totals: tuple[float, float] | None = None) -> Outcome:
+        """The objective on one part of a batch, whose arrays are NumPy's."""
+        batch, masked = (map_arrays(value, self._to_device) for value in part)
+        loss = OBJECTIVES[self.settings.objective]
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            return loss(self._generate, self._discriminate, batch, masked, self.settings, ops, totals)
+
+    def _to_device(self, array: Any) -> Tensor:
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+    def train_step(self, parts: Sequence[Part], *, step: int, learning_rate: float) -> dict[str, float]:
+        """One update on the parts of a batch; nothing changes where the loss or the gradient is not finite."""
+        torch.manual_seed(_step_seed(self.settings.seed, step))
+        totals = (sum(float(m.weights.sum()) for _, m in parts), sum(float(b.attention_mask.sum()) for b, _ in parts))
+        sums: dict[str, Tensor] = {}
+        for part in parts:
+            outcome = self.outcome(part, totals)
+            outcome.loss.backward()
+            for name, value in _counts(outcome, part, self._to_device).items():
+                sums[name] = sums.get(name, 0) + value
+        parameters = self.parameters().values()
+        sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
+        values = dict(zip(sums, torch.stack([v.float() for v in sums.values()]).tolist(), strict=True))   # one wait, not ten
+        if not all(map(_is_finite, (values["loss"], values["gradient_norm"]))):
+            self.optimizer.zero_grad()
+            raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
+        update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
+        self.optimizer.zero_grad()
+        return _shares(values)
+
+    @torch.no_grad()
+    def observe(self, part: Part) -> Observed:
+        """One batch without dropout and without learning."""
+        for model in self.models.values():
+            model.eval()
+        outcome = self.outcome(part)
+        for model in self.models.values():
+            model.train()
+        batch, masked = part
+        log_probabilities = outcome.mlm_log_probabilities
+        errors = -ops.take(log_probabilities, self._to_device(masked.original_ids))
+        return Observed(
+            mlm_errors=errors.cpu().numpy(),
+            mlm_ids=ops.argmax(log_probabilities).cpu().numpy(),
+            original_ids=masked.original_ids,
+            weights=masked.weights,
+            real=batch.attention_mask,
+            sampled_ids=_numpy(outcome.sampled_ids),
+            logits=_numpy(outcome.discriminator_logits),
+            is_replaced=_numpy(outcome.is_replaced),
+        )
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v."""
+        for name, model in self.models.items():
+            model.save_pretrained(folder / name)
+        state = {name: tensor.cpu().numpy() for name, tensor in moments(self.optimizer, self.parameters().items()).items()}
+        write_tensors(folder / "optimizer.safetensors", state)
+
+    def load(self, folder: Path, *, updates: int) -> None:
+        """Continue from what `save` wrote after `updates` updates."""
+        self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models})
+        state = {name: torch.tensor(array) for name, array in read_tensors(folder / "optimizer.safetensors").items()}
+        set_moments(self.optimizer, self.parameters().items(), state, count=updates)
+
+
+def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:
+    """What a step reports, as sums that add up over the parts of a batch."""
+    sums = {"loss": outcome.loss.detach(), "mlm_loss": outcome.mlm_loss.detach()}
+    if outcome.discriminator_logits is None:
+        return sums
+    real = to_device(part[0].attention_mask) > 0
+    replaced, said = outcome.is_replaced & real, (outcome.discriminator_logits > 0) & real
+    return sums | {
+        "discriminator_loss": outcome.discriminator_loss.detach(),
+        "real": real.sum(),
+        "replaced": replaced.sum(),
+        "replaced_found": (replaced & said).sum(),
+        "original_kept": (real & ~replaced & ~said).sum(),
+    }
+
+
+def _shares(values: dict[str, float]) -> dict[str, float]:
+    """The sums of a step as the shares a reader understands."""
+    if "real" not in values:
+        return values
+    real, replaced, found, kept = (values.pop(key) for key in ("real", "replaced", "replaced_found", "original_kept"))
+    return values | {
+        "replaced_share": replaced / max(1.0, real),
+        "accuracy_on_replaced": found / max(1.0, replaced),
+        "accuracy_on_original": kept / max(1.0, real - replaced),
+    }
+
+
+def _numpy(tensor: Tensor | None) -> Any:
+    return None if tensor is None else (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0
+
+
+def _step_seed(seed: int, step: int) -> int:
+    return (seed * 1_000_003 + step) % (1 << 63)
+
+
+def _device(name: str) -> str:
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 products are faster than float32's here: a GPU that has them, or a CPU with AMX."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep and reuse freed pages instead of giving them back and faulting them in again at every step."""
+    if not sys.platform.startswith("linux"):
+        return
+    trim_threshold, mmap_threshold = -1, -3     # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(trim_threshold, (1 << 31) - 1)
+        libc.mallopt(mmap_threshold, 1 << 30)

@@ -1,0 +1,242 @@
+"""Pretraining: from a prepared corpus to a generator and a discriminator, in any framework.
+
+    corpus -> examples -> batch t (a pure function of corpus, seed and t) -> masked -> Backend.train_step -> checkpoints
+
+Unusual here: nothing is kept of the past but the networks, the moments and the number of updates, so a run that was killed
+continues bit for bit; and a loss that is not finite ends the run before it can reach a checkpoint.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import electra
+from electra.batch import Batch, map_arrays
+from electra.config import ElectraConfig, read_json_object
+from electra.data.batches import batch
+from electra.data.corpus import Corpus
+from electra.data.examples import Examples
+from electra.data.loader import ordered
+from electra.data.packed import build_packed
+from electra.data.segments import build_segments
+from electra.errors import CorpusError, RunFailedError
+from electra.objective import mask_tokens
+from electra.training.backend import Backend, Part, open_backend
+from electra.training.interrupt import StopRequest, stop_on_signal
+from electra.training.metrics import measure
+from electra.training.panel import Panel, clock
+from electra.training.run import RunFolder
+from electra.training.schedule import learning_rate
+from electra.training.settings import PretrainSettings, with_steps
+
+BUILDERS: dict[str, Callable[..., Examples]] = {"segments": build_segments, "packed": build_packed}
+TRAIN, HELD_OUT = 0, 1                  # streams of random numbers
+PROBE_STEPS = 12                        # steps that are timed where a run's length is given in minutes
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Makes the parts of batch t; the same for the same corpus, settings and t, in any process."""
+
+    corpus: Path
+    split: str
+    settings: PretrainSettings
+
+    def __call__(self, step: int) -> list[Part]:
+        corpus, examples = _examples(self.corpus, self.split, self.settings)
+        rows = batch(examples, seed=self.settings.seed, step=step, batch_size=self.settings.batch_size)
+        rng = np.random.default_rng([self.settings.seed, TRAIN, step])
+        return [self._masked(part, corpus, rng) for part in split_rows(rows, self.settings.accumulate)]
+
+    def _masked(self, part: Batch, corpus: Corpus, rng: np.random.Generator) -> Part:
+        return part, mask_tokens(
+            part, settings=self.settings, special_ids=corpus.special_ids, vocab_size=corpus.vocab_size, rng=rng
+        )
+
+    def held_out(self) -> list[Part]:
+        """The first `eval_rows` rows of held-out text, masked the same way at every evaluation."""
+        corpus, examples = _examples(self.corpus, "validation", self.settings)
+        rng = np.random.default_rng([self.settings.seed, HELD_OUT])
+        count, size = min(len(examples), self.settings.eval_rows), max(1, self.settings.batch_size // self.settings.accumulate)
+        order = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
+        return [self._masked(examples.rows(indices), corpus, rng) for indices in order]
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, split: str, builder: str, max_length: int, seed: int) -> tuple[Corpus, Examples]:
+    corpus = Corpus.open(folder, split)
+    return corpus, BUILDERS[builder](corpus, max_length, seed)
+
+
+def _examples(folder: Path, split: str, settings: PretrainSettings) -> tuple[Corpus, Examples]:
+    return _opened(folder, split, settings.examples, settings.max_length, settings.seed)
+
+
+def split_rows(rows: Batch, parts: int) -> list[Batch]:
+    """A batch as `parts` batches of equal size."""
+    size = len(rows.input_ids) // parts
+    return [map_arrays(rows, lambda array, start=i * size: array[start : start + size]) for i in range(parts)]  # type: ignore[misc]
+
+
+def pretrain(
+    settings: PretrainSettings, corpus_folder: Path, run_folder: Path, *, framework: str = "torch", panel: bool = True
+) -> StopRequest:
+    """Begin a run, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
+
+    Raises CorpusError where the corpus cannot feed it, FrozenRunError where the folder holds another run, RunFailedError
+    where the loss is not finite.
+    """
+    run = RunFolder(run_folder)
+    corpus, examples = _examples(corpus_folder, "train", settings)
+    if len(examples) == 0:
+        raise CorpusError(f"{corpus_folder} gives no example of {settings.max_length} tokens; prepare more text")
+    networks = settings.networks(corpus.vocab_size, corpus.special_ids["pad"])
+
+    def new_backend() -> Backend:
+        return open_backend(framework, networks, settings, corpus.special_ids)
+
+    if settings.minutes is not None:
+        settings = _with_measured_steps(settings, run, new_backend, corpus_folder)
+    backend = new_backend()
+    record = _record(settings, corpus, networks, backend)
+    run.begin(record)
+    return Pretraining(settings, corpus, run, backend, list(networks)).go(panel)
+
+
+def _with_measured_steps(
+    settings: PretrainSettings, run: RunFolder, new_backend: Callable[[], Backend], corpus: Path
+) -> PretrainSettings:
+    if run.settings_file.exists():
+        return with_steps(settings, run.settings()["settings"]["steps"])
+    assert settings.minutes is not None
+    backend, steps = new_backend(), Steps(corpus, "train", settings)
+    for step in range(PROBE_STEPS):
+        if step == PROBE_STEPS // 3:        # the first steps warm caches and kernels
+            started = time.perf_counter()
+        backend.train_step(steps(step), step=step, learning_rate=0.0)
+    seconds = (time.perf_counter() - started) / (PROBE_STEPS - PROBE_STEPS // 3)
+    return with_steps(settings, max(1, int(settings.minutes * 60 / seconds)))
+
+
+def _record(settings: PretrainSettings, corpus: Corpus, networks: dict[str, ElectraConfig], backend: Backend) -> dict[str, Any]:
+    return {
+        "electra": electra.__version__,
+        "settings": settings.to_dict(),
+        "corpus": {"fingerprint": corpus.fingerprint, "tokenizer": corpus.tokenizer_fingerprint},
+        "networks": {name: config.to_dict() for name, config in networks.items()},
+        "machine": backend.describe(),
+    }
+
+
+class Pretraining:
+    """One run under way: its loop, its metrics, its checkpoints."""
+
+    def __init__(self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, networks: list[str]) -> None:
+        self.settings, self.corpus, self.run, self.backend, self.networks = settings, corpus, run, backend, networks
+        self.steps = Steps(Path(corpus.folder), "train", settings)
+        self.panel = Panel(f"electra: {settings.size}, {settings.objective}", settings.steps)
+        self.seconds, self.tokens = 0.0, 0       # of the whole run, over all its continuations
+        self.saved_at: int | None = None
+        self.has_held_out = corpus.description["splits"]["validation"]["documents"] > 0
+
+    def go(self, show: bool) -> StopRequest:
+        """Train from the newest checkpoint to the last step, or until asked to stop."""
+        with stop_on_signal() as stop, self.panel as panel:
+            first = self._resume(panel)
+            parts = ordered(self.steps, start=first, stop=self.settings.steps, workers=self.settings.workers)
+            step = first
+            try:
+                for step, batch_parts in enumerate(parts, start=first + 1):
+                    self._step(step, batch_parts, show)
+                    if stop.signal:
+                        break
+            finally:
+                parts.close()
+            self._save(step)
+            if stop.signal:
+                panel.note(f"stopped by {stop.signal.name} after step {step:,}; the same command continues")
+            else:
+                self._finish(step, show)
+        return stop
+
+    def _resume(self, panel: Panel) -> int:
+        checkpoint = self.run.newest(panel.note)
+        if checkpoint is None:
+            self.run.forget_after(-1)
+            return 0
+        state = read_json_object(checkpoint / "state.json")
+        self.backend.load(checkpoint, updates=state["step"])
+        self.seconds, self.tokens, self.saved_at = state["seconds"], state["tokens"], state["step"]
+        self.run.forget_after(state["step"])
+        panel.note(f"continuing after step {state['step']:,} of {self.settings.steps:,}")
+        return int(state["step"])
+
+    def _step(self, step: int, parts: list[Part], show: bool) -> None:
+        settings = self.settings
+        rate = learning_rate(
+            step - 1, base=settings.learning_rate, total_steps=settings.steps, warmup_steps=settings.warmup_steps,
+            power=settings.lr_decay_power,
+        )  # fmt: skip
+        started = time.perf_counter()
+        try:
+            values = self.backend.train_step(parts, step=step - 1, learning_rate=rate)
+        except RunFailedError as error:
+            self._fail(step, error)
+        seconds = time.perf_counter() - started
+        tokens = sum(int(rows.attention_mask.sum()) for rows, _ in parts)
+        self.seconds, self.tokens = self.seconds + seconds, self.tokens + tokens
+        if step % settings.log_every == 0 or step == settings.steps:
+            self._report(step, values | {"learning_rate": rate, "tokens_per_second": tokens / seconds}, show)
+        if self.has_held_out and (step % settings.eval_every == 0 or step == settings.steps):
+            self.evaluate(step, show)
+        if step % settings.checkpoint_every == 0:
+            self._save(step)
+
+    def _report(self, step: int, values: dict[str, float], show: bool) -> None:
+        left = self.seconds / step * (self.settings.steps - step)
+        record = {"kind": "train", "step": step, "tokens": self.tokens, "seconds": self.seconds, "seconds_left": left, **values}
+        self.run.append(record)
+        if show:
+            self.panel.show(record)
+
+    def evaluate(self, step: int, show: bool = False) -> dict[str, float]:
+        """Measure both networks on held-out text and write it down."""
+        values = measure([self.backend.observe(part) for part in self.steps.held_out()])
+        record = {"kind": "evaluation", "step": step, "tokens": self.tokens, "seconds": self.seconds, **values}
+        self.run.append(record)
+        if show:
+            self.panel.show(record)
+        return values
+
+    def _save(self, step: int) -> None:
+        if step == self.saved_at or step == 0:
+            return
+
+        def write(stage: Path) -> None:
+            self.backend.save(stage)
+            for name in self.networks:
+                shutil.copytree(self.corpus.tokenizer_folder, stage / name, dirs_exist_ok=True)
+
+        self.run.save(step, write, {"seconds": self.seconds, "tokens": self.tokens}, keep=self.settings.keep_checkpoints)
+        self.saved_at = step
+
+    def _finish(self, step: int, show: bool) -> None:
+        checkpoint = self.run.newest(self.panel.note)
+        assert checkpoint is not None
+        self.run.export(checkpoint, self.networks)
+        if show:
+            self.panel.note(f"{step:,} steps, {self.tokens:,} tokens in {clock(self.seconds)}")
+
+    def _fail(self, step: int, error: RunFailedError) -> None:
+        kept = f"the checkpoint after step {self.saved_at:,} is whole" if self.saved_at else "no checkpoint was made yet"
+        self.run.append({"kind": "failure", "step": step, "error": str(error)})
+        raise RunFailedError(
+            f"the run stopped: {error}. Nothing of that step was kept; {kept}. Batch {step - 1} of seed {self.settings.seed} "
+            f"fed it. A lower learning_rate, a longer warm-up or precision float32 usually helps; start again in a new folder"
+        ) from None

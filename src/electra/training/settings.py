@@ -1,0 +1,159 @@
+"""The settings of a pretraining run: what is trained on what, how long, how fast; checked where they are written.
+
+A preset is a row of PRESETS, a recipe a TOML file with the same keys. Numbers of the presets: paper, table 6, and
+google-research/electra; `tiny` is ours, found by experiment (docs/results.md).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from electra.config import SIZES, ElectraConfig
+from electra.errors import ConfigError, did_you_mean
+from electra.objective import AS_SHIPPED, OBJECTIVES, ObjectiveSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings(ObjectiveSettings):
+    """One pretraining run. Defaults are the paper's ELECTRA-small. Raises ConfigError that lists every bad value."""
+
+    objective: Literal["electra", "mlm"] = "electra"
+    size: str = "small"                         # tiny, small, small++, base or large
+    model: dict[str, Any] = field(default_factory=dict)     # ElectraConfig fields that differ from the size's
+    generator_width: float | None = None        # share of the discriminator's hidden size; None: the size's own
+    generator_depth: float = 1.0                # share of the discriminator's layers
+    positions: Literal["normal", "sinusoid"] = "normal"     # how the learned position table starts
+
+    examples: Literal["segments", "packed"] = "segments"    # the original's A/B segments, or full rows of whole documents
+    max_length: int = 128                       # tokens a row
+    batch_size: int = 128                       # rows an update
+    accumulate: int = 1                         # parts an update is computed in, to save memory
+
+    steps: int = 1_000_000                      # updates
+    minutes: float | None = None                # instead of steps: as many as this machine makes in that time, measured first
+    learning_rate: float = 5e-4
+    warmup_steps: int = 10_000
+    lr_decay_power: float = 1.0
+    weight_decay: float = 0.01
+    adam_epsilon: float = 1e-6
+    adam_beta2: float = 0.999
+    clip_norm: float = 1.0                      # of the gradient of both networks together
+    seed: int = 0
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"      # auto: bfloat16 where the processor multiplies it fast
+    device: str = "auto"
+    compile: bool = False                       # compile the layers; worth it for long runs
+    threads: int = 0                            # 0: all cores
+
+    workers: int = 0                            # processes that prepare batches ahead; the batches are the same for any number
+    log_every: int = 50                         # steps between lines of metrics
+    eval_every: int = 1000                      # steps between evaluations on held-out text
+    eval_rows: int = 512                        # rows of held-out text an evaluation looks at
+    checkpoint_every: int = 1000                # steps between checkpoints
+    keep_checkpoints: int = 3
+
+    def __post_init__(self) -> None:
+        problems = [*self._number_problems(), *self._choice_problems()]
+        if problems:
+            lines = "\n".join(f"  - {text}" for text in problems)
+            raise ConfigError(f"pretraining settings have {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}")
+
+    def _number_problems(self) -> list[str]:
+        positive = ("max_length", "batch_size", "accumulate", "steps", "log_every", "eval_every", "eval_rows",
+                    "checkpoint_every", "keep_checkpoints")  # fmt: skip
+        problems = [f"{key} is {getattr(self, key)!r}, expected at least 1" for key in positive if getattr(self, key) < 1]
+        for key in ("learning_rate", "warmup_steps", "weight_decay", "generator_weight", "discriminator_weight", "workers", "threads"):
+            if getattr(self, key) < 0:
+                problems.append(f"{key} is {getattr(self, key)!r}, expected 0 or more")
+        for key in ("adam_epsilon", "clip_norm", "temperature"):
+            if getattr(self, key) <= 0:
+                problems.append(f"{key} is {getattr(self, key)!r}, expected a positive number")
+        for key in ("mask_probability", "show_mask_probability"):
+            if not 0 < getattr(self, key) <= 1:
+                problems.append(f"{key} is {getattr(self, key)!r}, expected a number above 0, at most 1")
+        if self.max_length < 8:
+            problems.append(f"max_length is {self.max_length}, expected at least 8 tokens")
+        if self.accumulate >= 1 and self.batch_size % self.accumulate:
+            problems.append(f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}")
+        return problems
+
+    def _choice_problems(self) -> list[str]:
+        choices: dict[str, Any] = {
+            "size": SIZES, "objective": OBJECTIVES, "examples": ("segments", "packed"), "positions": ("normal", "sinusoid"),
+            "precision": ("auto", "float32", "bfloat16"),
+        }  # fmt: skip
+        return [
+            f"{key} is {getattr(self, key)!r}{did_you_mean(str(getattr(self, key)), known)}, expected one of {', '.join(known)}"
+            for key, known in choices.items()
+            if getattr(self, key) not in known
+        ]
+
+    def networks(self, vocab_size: int, pad_token_id: int) -> dict[str, ElectraConfig]:
+        """The configuration of each network this run trains, by name."""
+        longest = max(self.max_length, self.model.get("max_position_embeddings", 0))
+        fixed = {"vocab_size": vocab_size, "pad_token_id": pad_token_id}
+        config = ElectraConfig.of_size(self.size, **(self.model | fixed))
+        if config.max_position_embeddings < longest:  # type: ignore[attr-defined]
+            config = ElectraConfig.of_size(self.size, **(self.model | fixed | {"max_position_embeddings": longest}))
+        if self.objective == "mlm":
+            return {"masked_lm": config}
+        width = SIZES[self.size][1] if self.generator_width is None else self.generator_width
+        return {"discriminator": config, "generator": config.generator(width, self.generator_depth)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as settings.json and recipes hold them."""
+        return asdict(self)
+
+
+# Settings that may differ when a run is continued: they change what is written when, never what is learned.
+MACHINE_KEYS = frozenset({"workers", "log_every", "checkpoint_every", "keep_checkpoints"})
+
+_LONG = dict(max_length=512, learning_rate=2e-4)
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": dict(size="tiny", examples="packed", max_length=64, batch_size=32, steps=20_000, learning_rate=1e-3, warmup_steps=200,
+                 positions="sinusoid", eval_every=1000, checkpoint_every=500),
+    "small": dict(size="small"),
+    "small++": dict(size="small++", max_length=512, steps=4_000_000),
+    "base": dict(size="base", batch_size=256, steps=766_000, **_LONG),
+    "large": dict(size="large", batch_size=2048, steps=400_000, mask_probability=0.25, **_LONG),
+    "small-as-shipped": dict(size="small", **AS_SHIPPED),
+}  # fmt: skip
+
+
+def settings_from(values: Mapping[str, Any], *, where: str) -> PretrainSettings:
+    """Settings from plain values; a key nobody knows is refused with its nearest neighbour."""
+    known = [f.name for f in fields(PretrainSettings)]
+    unknown = [f'"{key}"{did_you_mean(key, known)}' for key in values if key not in known]
+    if unknown:
+        raise ConfigError(f"{where} has settings that do not exist: {', '.join(unknown)}")
+    try:
+        return PretrainSettings(**values)
+    except TypeError as error:      # a comparison inside the checks met a value of the wrong type
+        raise ConfigError(f"{where} has a value of the wrong type: {error}") from None
+
+
+def preset(name: str, **changes: Any) -> PretrainSettings:
+    """A named preset with changes applied."""
+    if name not in PRESETS:
+        raise ConfigError(f'there is no preset "{name}"{did_you_mean(name, PRESETS)}; presets are {", ".join(PRESETS)}')
+    return settings_from(PRESETS[name] | changes, where=f'preset "{name}"')
+
+
+def read_recipe(path: Path) -> PretrainSettings:
+    """The settings in a TOML file. Its key `preset` names the row of PRESETS it starts from (default: the paper's small)."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no recipe {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    base = values.pop("preset", None)
+    start = preset(base).to_dict() if base else {}
+    return settings_from(start | values, where=str(path))
+
+
+def with_steps(settings: PretrainSettings, steps: int) -> PretrainSettings:
+    """The same run with its length in steps, warming up over at most a tenth of them."""
+    return replace(settings, steps=steps, minutes=None, warmup_steps=min(settings.warmup_steps, max(1, steps // 10)))
