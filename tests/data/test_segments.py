@@ -49,7 +49,11 @@ def test_given_the_original_s_draws_every_example_is_the_original_s(name, golden
     draws = ListedDraws(case["random_values_cycled"], case["randint_fractions_cycled"])
     examples = build_forced(golden_corpus(case["corpus"]), case["max_length"], draws)
     rows = examples.rows(np.arange(len(examples)))
-    found = [rows.input_ids.astype(np.uint16), rows.attention_mask.astype(np.uint8), rows.token_type_ids.astype(np.uint8)]
+    found = [
+        rows.input_ids.astype(np.uint16),
+        rows.attention_mask.astype(np.uint8),
+        rows.token_type_ids.astype(np.uint8),
+    ]
     assert len(examples) == case["examples"]
     assert (draws.drawn, draws.integers) == (case["n_random_draws"], case["n_randint_draws"])
     if (GOLDENS / name).exists():
@@ -69,8 +73,12 @@ def test_with_draws_of_our_own_the_statistics_are_the_original_s(text, max_lengt
         examples = build_segments(corpus, max_length, seed)
         rows = examples.rows(np.arange(len(examples)))
         real = rows.attention_mask.sum(axis=1)
-        runs.append([len(real), (real == max_length).mean(), 1 - rows.attention_mask.mean(), rows.token_type_ids.any(1).mean()])
-    means = dict(zip(("examples", "share_full_length", "padding_share", "share_two_segments"), np.mean(runs, 0), strict=True))
+        runs.append(
+            [len(real), (real == max_length).mean(), 1 - rows.attention_mask.mean(), rows.token_type_ids.any(1).mean()]
+        )
+    means = dict(
+        zip(("examples", "share_full_length", "padding_share", "share_two_segments"), np.mean(runs, 0), strict=True)
+    )
     for key, mean in told["mean_over_seeds"].items():
         # Each side is a mean of eight seeds: its own standard error is a third of the spread; five of them, for two sides.
         assert means[key] == pytest.approx(mean, abs=5 * 2**0.5 * told["std_over_seeds"][key] / 8**0.5), key
@@ -101,7 +109,10 @@ def test_no_example_crosses_the_end_of_a_document(corpus_of):
 def test_the_draws_of_a_document_do_not_depend_on_the_documents_around_it(corpus_of):
     rng = np.random.default_rng(0)
     documents = [[rng.integers(1000, 9000, rng.integers(1, 30)).tolist() for _ in range(40)] for _ in range(6)]
-    whole, other = build_segments(corpus_of(documents), 64, 7), build_segments(corpus_of([[[5000]], *documents[1:]]), 64, 7)
+    whole, other = (
+        build_segments(corpus_of(documents), 64, 7),
+        build_segments(corpus_of([[[5000]], *documents[1:]]), 64, 7),
+    )
     later = np.flatnonzero(whole.starts == 40)[0], np.flatnonzero(other.starts == 1)[0]
     np.testing.assert_array_equal(whole.starts[later[0] :] - 40, other.starts[later[1] :] - 1)
     np.testing.assert_array_equal(whole.in_second[40:], other.in_second[1:])
