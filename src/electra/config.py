@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from electra.errors import ConfigError, DataError, did_you_mean
 
@@ -76,6 +76,11 @@ class ElectraConfig:
 
     model_type = "electra"
 
+    if TYPE_CHECKING:  # fields are set from the constructor's arguments
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
     def __init__(
         self,
         vocab_size: int = 30522,
@@ -134,7 +139,7 @@ class ElectraConfig:
     @property
     def use_return_dict(self) -> bool:
         """Whether models answer with output objects (True) or plain tuples."""
-        return bool(self.return_dict)  # type: ignore[attr-defined]
+        return bool(self.return_dict)
 
     # -- sizes --------------------------------------------------------------------------------------------------------
 
@@ -177,10 +182,10 @@ class ElectraConfig:
         four times the hidden size; the embedding keeps its width, because the two networks share it.
         Source: google-research/electra, pretrain/pretrain_helpers.py and run_pretraining.py, get_generator_config.
         """
-        hidden = round(self.hidden_size * width)  # type: ignore[attr-defined]
+        hidden = round(self.hidden_size * width)
         sizes = dict(
             hidden_size=hidden,
-            num_hidden_layers=round(self.num_hidden_layers * depth),  # type: ignore[attr-defined]
+            num_hidden_layers=round(self.num_hidden_layers * depth),
             num_attention_heads=max(1, hidden // 64),
             intermediate_size=4 * hidden,
         )

@@ -1,4 +1,4 @@
-"""The heads: one row each. Tests, documents and the checkpoint code walk this table; adding a row is the registration."""
+"""The heads: one row each. Tests and documents walk this table; adding a row is the whole registration."""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,6 @@
 """What models answer with: named fields that can also be read by key or by position.
 
-Unusual here: a field that was not computed is None as an attribute and absent as a key, and does not count as a position.
+Unusual here: a field that was not computed is None as an attribute, absent as a key, and no position.
 Field names and their order are Hugging Face's; `array` stands for the tensor type of the framework in use.
 """
 
@@ -12,7 +12,7 @@ Array = Any  # torch.Tensor, jax.Array or tf.Tensor
 class ModelOutput(dict[str, Any]):
     """A dictionary of the fields that were computed, in the order the class declares them.
 
-    `output.logits`, `output["logits"]` and `output[0]` read the same array; `to_tuple()` is what `return_dict=False` gives.
+    `output.logits`, `output["logits"]` and `output[0]` read the same array; `return_dict=False` gives `to_tuple()`.
     """
 
     def __init__(self, *values: Array, **named: Array) -> None:

@@ -58,7 +58,7 @@ class ElectraForPreTraining(ElectraPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> ElectraForPreTrainingOutput | tuple[Tensor, ...]:
-        """Arguments as ElectraModel's; labels (B, L), 1 where replaced, give the mean loss over real tokens, in nats."""
+        """Arguments as ElectraModel's; labels (B, L), 1 where replaced, give the mean loss over real tokens in nats."""
         encoded = self.electra(
             input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds,
             output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
@@ -119,7 +119,7 @@ class ElectraForMaskedLM(ElectraPreTrainedModel):
 
 
 def share_embeddings(generator: ElectraForMaskedLM, discriminator: ElectraForPreTraining) -> None:
-    """Give the generator the discriminator's embeddings: three tables and their LayerNorm, and the output table with them.
+    """Give the generator the discriminator's embeddings: three tables and their LayerNorm; its output table follows.
 
     Raises ConfigError where the two are not made for each other.
     """
@@ -127,7 +127,7 @@ def share_embeddings(generator: ElectraForMaskedLM, discriminator: ElectraForPre
         ours, theirs = getattr(generator.config, key), getattr(discriminator.config, key)
         if ours != theirs:
             raise ConfigError(
-                f"the generator's {key} is {ours}, the discriminator's {theirs}; shared embeddings need one"
+                f"{key} is {ours} in the generator, {theirs} in the discriminator; to share they must agree"
             )
     generator.electra.embeddings = discriminator.electra.embeddings
     generator.tie_weights()

@@ -8,6 +8,7 @@ Source: Clark et al. (2020) and google-research/electra, model/modeling.py.
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,8 +38,8 @@ FUSED_FROM = 256
 class ElectraEmbeddings(nn.Module):
     """Word, token type and position tables, summed, normalised. (B, L) ids -> (B, L, E).
 
-    The row of [PAD] starts like any other; looking it up gives it no gradient, as in Hugging Face's model. The two differ
-    only where padding is neither masked nor left out of the loss.
+    The row of [PAD] starts like any other, but looking it up gives it no gradient, as in Hugging Face's model. That
+    differs from the original only where padding is neither masked nor left out of the loss.
     """
 
     def __init__(self, config: ElectraConfig) -> None:
@@ -77,7 +78,7 @@ class ElectraSelfAttention(nn.Module):
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
-        self.num_attention_heads = config.num_attention_heads
+        self.heads = list(range(config.num_attention_heads))  # those not pruned, by their number in the whole model
         self.attention_head_size = config.hidden_size // config.num_attention_heads
         self.query = nn.Linear(config.hidden_size, config.hidden_size)
         self.key = nn.Linear(config.hidden_size, config.hidden_size)
@@ -91,12 +92,12 @@ class ElectraSelfAttention(nn.Module):
     def forward(
         self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """hidden (B, L, H), mask added to the scores (B, 1, 1 or L, L), head_mask (N, 1, 1) -> context (B, L, H), weights.
+        """hidden (B, L, H), mask for the scores (B, 1, 1 or L, L), head_mask (N, 1, 1) -> context (B, L, H), weights.
 
         The weights (B, N, L, L) are those after dropout and before the head mask; None from the fused path.
         """
         query, key, value = (self._heads(layer(hidden)) for layer in (self.query, self.key, self.value))
-        # The one choice of path: the fused kernel when nobody asks for what it cannot give and L is long enough to gain.
+        # The one choice of path: the fused kernel where nobody asks for what it cannot give and L is long enough.
         explicit = with_weights or head_mask is not None or self.position_embedding_type != "absolute"
         if explicit or hidden.shape[1] < FUSED_FROM:
             context, weights = self._explicit(query, key, value, mask, head_mask)
@@ -106,7 +107,7 @@ class ElectraSelfAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, N D) -> (B, N, L, D)"""
-        return x.unflatten(-1, (self.num_attention_heads, self.attention_head_size)).transpose(1, 2)
+        return x.unflatten(-1, (len(self.heads), self.attention_head_size)).transpose(1, 2)
 
     def _explicit(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, head_mask: Tensor | None
@@ -130,7 +131,7 @@ class ElectraSelfAttention(nn.Module):
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
 
     def _relative_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """What the distance from each query to each key adds to the scores, (B, N, L, L). Shaw et al., Huang et al. (2018)."""
+        """What distance adds to the scores, (B, N, L, L). Shaw et al. (2018), Huang et al. (2020)."""
         there = torch.arange(key.shape[2], device=query.device)
         here = torch.arange(query.shape[2], device=query.device)
         distance = here[:, None] - there[None, :] + self.max_position_embeddings - 1
@@ -214,7 +215,7 @@ class ElectraEncoder(nn.Module):
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
         self.layer = nn.ModuleList(ElectraLayer(config) for _ in range(config.num_hidden_layers))
-        self.gradient_checkpointing = False
+        self.checkpointing: dict[str, Any] | None = None  # arguments of torch's checkpoint; None: keep everything
 
     def forward(
         self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool, with_states: bool
@@ -227,8 +228,8 @@ class ElectraEncoder(nn.Module):
         states, attentions = [hidden], []
         for number, layer in enumerate(self.layer):
             arguments = (hidden, mask, None if head_mask is None else head_mask[number], with_weights)
-            if self.gradient_checkpointing and self.training:
-                hidden, weights = checkpoint(layer, *arguments, use_reentrant=False)
+            if self.checkpointing is not None and self.training:
+                hidden, weights = checkpoint(layer, *arguments, **self.checkpointing)
             else:
                 hidden, weights = layer(*arguments)
             if with_states:

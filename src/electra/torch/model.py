@@ -23,6 +23,7 @@ class ElectraModel(ElectraPreTrainedModel):
         if config.embedding_size != config.hidden_size:
             self.embeddings_project = nn.Linear(config.embedding_size, config.hidden_size)
         self.encoder = ElectraEncoder(config)
+        self.prune_heads(config.pruned_heads)
         self.post_init()
 
     def forward(
@@ -92,36 +93,37 @@ def check_inputs(
 ) -> None:
     """Raise InputError that names the place and the limit, before torch does without them."""
     if (input_ids is None) == (inputs_embeds is None):
-        given = "neither" if input_ids is None else "both"
-        raise InputError(f"the model needs either input_ids or inputs_embeds; got {given}")
-    given_rows = input_ids if input_ids is not None else inputs_embeds[:, :, 0]
-    if given_rows.ndim != 2:
-        raise InputError(f"input_ids has shape {tuple(given_rows.shape)}; expected (rows, positions)")
-    rows, length = given_rows.shape
+        raise InputError(f"give either input_ids or inputs_embeds; got {'neither' if input_ids is None else 'both'}")
+    given, axes = (inputs_embeds, "(rows, positions, E)") if input_ids is None else (input_ids, "(rows, positions)")
+    assert given is not None  # one of the two is
+    if given.ndim != len(axes.split(",")):
+        raise InputError(f"the input has shape {tuple(given.shape)}; expected {axes}")
+    rows, length = given.shape[:2]
     if length == 0 and rows:
         raise InputError(f"the {rows} rows are empty sequences; expected at least one token each, such as [CLS]")
-    _check_mask(attention_mask, rows, length)
-    if input_ids is not None:
-        _check_ids("input_ids", input_ids, config.vocab_size, "vocab_size")
-    if token_type_ids is not None:
-        _check_ids("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size")
-    if position_ids is not None:
-        _check_ids("position_ids", position_ids, config.max_position_embeddings, "max_position_embeddings")
-    elif length > config.max_position_embeddings:
+    limit = config.max_position_embeddings
+    if length > limit and (position_ids is None or config.position_embedding_type != "absolute"):
         raise InputError(
-            f"the input has {length} positions, but the model takes {config.max_position_embeddings} "
-            "(max_position_embeddings); truncate the text or split it into windows"
+            f"the input has {length} positions, but the model takes {limit} (max_position_embeddings); "
+            "truncate the text or split it into windows"
         )
+    _check_mask(attention_mask, rows, length)
+    _check_ids("input_ids", input_ids, config.vocab_size, "vocab_size")
+    _check_ids("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size")
+    _check_ids("position_ids", position_ids, limit, "max_position_embeddings")
 
 
 def _check_mask(attention_mask: Tensor | None, rows: int, length: int) -> None:
     if attention_mask is not None and tuple(attention_mask.shape) not in ((rows, length), (rows, length, length)):
         raise InputError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}; expected {(rows, length)} or {(rows, length, length)}"
+            f"attention_mask has shape {tuple(attention_mask.shape)}; "
+            f"expected {(rows, length)} or {(rows, length, length)}"
         )
 
 
-def _check_ids(what: str, ids: Tensor, limit: int, name: str) -> None:
+def _check_ids(what: str, ids: Tensor | None, limit: int, name: str) -> None:
+    if ids is None:
+        return
     if ids.dtype not in INTEGERS:
         raise InputError(f"{what} has type {ids.dtype}; expected whole numbers (torch.int64)")
     if ids.numel() == 0:
@@ -129,8 +131,9 @@ def _check_ids(what: str, ids: Tensor, limit: int, name: str) -> None:
     low, high = ids.aminmax()
     if low >= 0 and high < limit:
         return
-    row, position = ((ids < 0) | (ids >= limit)).nonzero()[0].tolist()
+    *row, position = ((ids < 0) | (ids >= limit)).nonzero()[0].tolist()
+    place = f"row {row[0]}, position {position}" if row else f"position {position}"
     raise InputError(
-        f"{what} holds {ids[row, position].item()} in row {row}, position {position}; expected 0 to {limit - 1} "
+        f"{what} holds {ids[(*row, position)].item()} in {place}; expected 0 to {limit - 1} "
         f"({name} {limit}). Is the tokenizer from another model?"
     )

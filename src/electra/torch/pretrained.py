@@ -1,10 +1,6 @@
-"""What all models have besides forward: first weights, folders, embeddings, pruning.
+"""What all models have besides forward: folders to load from and save to, embeddings, pruning, checkpointing."""
 
-Unusual here: first weights are the original's, not Hugging Face's: truncated normal (cut at two standard deviations),
-Glorot uniform for embeddings_project and the layers that make a head's decision, and no zero row for [PAD].
-"""
-
-import math
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +10,12 @@ from torch import Tensor, nn
 
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, WeightsError
+from electra.torch import surgery
+from electra.torch.initial import init_weights
 from electra.weights import files, matching
 from electra.weights.folders import save_model
 from electra.weights.hub import local_folder
-from electra.weights.names import TIED_TABLE, is_glorot
-
-POSITIONS = ("normal", "sinusoid")
+from electra.weights.names import TIED_TABLE
 
 
 class ElectraPreTrainedModel(nn.Module):
@@ -39,15 +35,14 @@ class ElectraPreTrainedModel(nn.Module):
         """The last line of a model's constructor: tie and initialise what this class adds."""
         self.tie_weights()
         if not _building_on_meta():
+            names = [name for name, _ in self.named_parameters()]
             is_encoder = self.base_model is self
-            init_weights(
-                self, only={n for n, _ in self.named_parameters() if is_encoder or not n.startswith("electra.")}
-            )
+            init_weights(self, only={name for name in names if is_encoder or not name.startswith("electra.")})
 
     # -- the encoder inside -------------------------------------------------------------------------------------------
 
     @property
-    def base_model(self) -> nn.Module:
+    def base_model(self) -> Any:
         """The encoder: `self.electra`, or the model itself where it is the encoder."""
         return getattr(self, self.base_model_prefix, self)
 
@@ -88,11 +83,46 @@ class ElectraPreTrainedModel(nn.Module):
         """The layer from E to V; None for models that do not name tokens."""
         return None
 
+    @property
+    def is_tied(self) -> bool:
+        """Whether the model has an output table and it is the word table."""
+        return self.get_output_embeddings() is not None and self.config.tie_word_embeddings
+
     def tie_weights(self) -> None:
         """Make the output table the word table itself, where the configuration says so."""
         output = self.get_output_embeddings()
-        if output is not None and self.config.tie_word_embeddings:
+        if output is not None and self.is_tied:
             output.weight = self.get_input_embeddings().weight
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None
+    ) -> nn.Embedding:
+        """Cut or extend the word table, and the output table and bias with it; new rows are random, new biases 0.
+
+        pad_to_multiple_of rounds the size up, for tensor cores. Returns the word table; with no size, changes nothing.
+        """
+        if new_num_tokens is not None or pad_to_multiple_of is not None:
+            wanted = self.config.vocab_size if new_num_tokens is None else new_num_tokens
+            step = pad_to_multiple_of or 1
+            surgery.resize_vocabulary(self, -(-wanted // step) * step)
+        return self.get_input_embeddings()
+
+    # -- layers -------------------------------------------------------------------------------------------------------
+
+    def prune_heads(self, heads_to_prune: dict[int, list[int]]) -> None:
+        """Remove attention heads for good: layer -> heads, counted as in the unpruned model. Saved with the model."""
+        surgery.prune_heads(self.base_model, heads_to_prune)
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """In training, keep each layer's input and compute the rest again for the gradient: less memory, more time."""
+        self.base_model.encoder.checkpointing = {"use_reentrant": False} | (gradient_checkpointing_kwargs or {})
+
+    def gradient_checkpointing_disable(self) -> None:
+        self.base_model.encoder.checkpointing = None
+
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        return self.base_model.encoder.checkpointing is not None
 
     # -- folders ------------------------------------------------------------------------------------------------------
 
@@ -111,39 +141,40 @@ class ElectraPreTrainedModel(nn.Module):
     ) -> Any:
         """The model of a folder, in eval mode; with output_loading_info, also what did not fit.
 
-        A head that the file lacks starts at random and is named in a NewWeightsWarning. `changes` go to the configuration.
+        A head that the file lacks starts at random and is named in a NewWeightsWarning. `changes` override the config.
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's.
         """
         folder = local_folder(source)
         if config is None:
             config = ElectraConfig.from_pretrained(folder, **changes)
+        elif changes:
+            config = ElectraConfig.from_dict(config.to_dict() | changes)
+        matching.check_vocabulary(folder, config.vocab_size)
         arrays = _read(folder, allow_pickle_weights)
         with torch.device("meta"):
             model = cls(config)
-        model.to_empty(device="cpu")
-        model.tie_weights()
+        model.to_empty(device="cpu").tie_weights()
         found = model._take(arrays, folder, ignore_mismatched_sizes)
-        model.to(_dtype(dtype or torch_dtype, config))
-        model.eval()
+        model.to(_dtype(dtype or torch_dtype, config)).eval()
         if not output_loading_info:
             return model
         info = {"missing_keys": found.missing, "unexpected_keys": found.unexpected, "mismatched_keys": found.mismatched}
         return model, info | {"error_msgs": []}
 
-    def _take(self, arrays: files.Arrays, where: Path, ignore_mismatched_sizes: bool) -> matching.Match:
+    def _take(self, arrays: files.Arrays, folder: Path, ignore_mismatched_sizes: bool) -> matching.Match:
+        """Fill an empty model from a file's tensors; what the file lacks starts at random."""
         state = self.state_dict()
-        is_tied = bool(self.config.tie_word_embeddings)
         found = matching.match(
             {name: array.shape for name, array in arrays.items()},
             {name: tuple(tensor.shape) for name, tensor in state.items()},
-            is_tied=is_tied,
+            is_tied=self.is_tied,
         )
-        matching.check(found, where, ignore_mismatched_sizes=ignore_mismatched_sizes)
-        new = {*found.missing, *(name for name, _, _ in found.mismatched)}
-        init_weights(self, only=new)
+        matching.check(found, folder, ignore_mismatched_sizes=ignore_mismatched_sizes)
+        matching.check_values(arrays, folder, is_tied=self.is_tied)
+        init_weights(self, only={*found.missing, *(name for name, _, _ in found.mismatched)})
         with torch.no_grad():
             for name, source in found.sources.items():
-                state[name].copy_(torch.from_numpy(np.asarray(arrays[source])))
+                state[name].copy_(torch.from_numpy(arrays[source]))
         return found
 
     def save_pretrained(self, folder: str | Path, *, max_shard_size: int | str = "5GB") -> None:
@@ -151,14 +182,11 @@ class ElectraPreTrainedModel(nn.Module):
 
         Everything is on the disk before the first old file is replaced. Raises WriteError with the old files intact.
         """
-        config = type(self.config)(**self.config._arguments())
+        config = copy.deepcopy(self.config)
         config.architectures = [type(self).__name__]
         config.torch_dtype = str(self.dtype).removeprefix("torch.")
-        tied = self.get_output_embeddings() is not None and self.config.tie_word_embeddings
-        arrays = {
-            name: _to_numpy(tensor) for name, tensor in self.state_dict().items() if not (tied and name == TIED_TABLE)
-        }
-        save_model(Path(folder), config, arrays, max_shard_size)
+        kept = {name: tensor for name, tensor in self.state_dict().items() if not (self.is_tied and name == TIED_TABLE)}
+        save_model(Path(folder), config, {name: _to_numpy(tensor) for name, tensor in kept.items()}, max_shard_size)
 
 
 def _building_on_meta() -> bool:
@@ -171,9 +199,9 @@ def _read(folder: Path, allow_pickle_weights: bool) -> files.Arrays:
         return files.read_tensors(folder)
     if not allow_pickle_weights:
         raise WeightsError(
-            f"{folder} holds its weights only as {files.PICKLE}, a pickle, which can carry code that runs when it is read. "
-            "If you trust its origin, pass allow_pickle_weights=True (it is read by torch's weights-only loader) and save the "
-            "model again: save_pretrained writes safetensors"
+            f"{folder} holds its weights only as {files.PICKLE}, a pickle, which can carry code that runs when it is "
+            "read. If you trust its origin, pass allow_pickle_weights=True (torch's weights-only loader reads it) and "
+            "save the model again: save_pretrained writes safetensors"
         )
     try:
         state = torch.load(pickle, map_location="cpu", weights_only=True)
@@ -198,48 +226,3 @@ def _to_numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
     if tensor.dtype == torch.bfloat16:
         return tensor.view(torch.int16).numpy().view(files.BFLOAT16)
     return tensor.numpy()
-
-
-def init_weights(
-    model: nn.Module,
-    generator: torch.Generator | None = None,
-    *,
-    positions: str = "normal",
-    amplitude: float = 0.07,
-    std: float | None = None,
-    only: set[str] | None = None,
-) -> None:
-    """Fill the model with first weights, in place.
-
-    generator   the source of randomness; torch's own if None
-    positions   "normal": the position table starts as the others do. "sinusoid": it starts as sinusoids of `amplitude`,
-                and is trained like any other table
-    std         standard deviation of the truncated normal; the model's initializer_range if None
-    only        names of the parameters to fill; all if None
-    """
-    if positions not in POSITIONS:
-        raise ConfigError(f"positions is {positions!r}; expected one of {', '.join(POSITIONS)}")
-    std = model.config.initializer_range if std is None else std
-    for name, parameter in model.named_parameters():
-        if only is not None and name not in only:
-            continue
-        module, _, leaf = name.rpartition(".")
-        with torch.no_grad():
-            if leaf == "bias":
-                parameter.zero_()
-            elif module.endswith("LayerNorm"):
-                parameter.fill_(1)
-            elif is_glorot(module):
-                nn.init.xavier_uniform_(parameter, generator=generator)
-            elif positions == "sinusoid" and module.endswith("position_embeddings"):
-                parameter.copy_(amplitude * sinusoids(*parameter.shape))
-            else:
-                nn.init.trunc_normal_(parameter, std=std, a=-2 * std, b=2 * std, generator=generator)
-
-
-def sinusoids(length: int, width: int) -> Tensor:
-    """(length, width): sines in the first half of the columns, cosines in the second. Vaswani et al. (2017), section 3.5."""
-    half = (width + 1) // 2
-    rates = torch.exp(-math.log(10_000) * torch.arange(half) / max(1, half))  # (width / 2)
-    angles = torch.arange(length)[:, None] * rates  # (length, width / 2)
-    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width]

@@ -1,6 +1,6 @@
 """Whole folders on disk: written so that at every instant the old one or the new one is there, and checked when read.
 
-write_folder_atomically   stage beside the target -> fsync every file -> manifest.json (sizes, sha256) -> rename -> fsync
+write_folder_atomically   stage beside the target, fsync, add manifest.json (sizes, sha256), fsync, rename, fsync
 verify_manifest           every file of a folder against its manifest
 sweep_stale               remove what a killed process left
 
@@ -11,8 +11,8 @@ Unusual here: replacing a folder takes two renames. A process killed between the
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,26 +37,23 @@ def write_folder_atomically(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _restore(path)
-        stage = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}{STAGE}{os.getpid()}-"))
+        stage = path.with_name(f".{path.name}{STAGE}{os.getpid()}-{secrets.token_hex(4)}")
+        stage.mkdir()
     except OSError as error:
         raise WriteError(f"{path} could not be written ({error})") from error
     try:
-        stage.chmod(0o755)
         yield stage
         _write_manifest(stage)
         _put_in_place(stage, path)
     except OSError as error:
         if isinstance(error, WriteError):
             raise
+        free = shutil.disk_usage(path.parent).free
         raise WriteError(
-            f"{path} could not be written ({error}); {_free(path.parent)}; what was there before is untouched"
+            f"{path} could not be written ({error}); {free:,} bytes are free; what was there before is untouched"
         ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-
-
-def _free(folder: Path) -> str:
-    return f"{shutil.disk_usage(folder).free:,} bytes are free"
 
 
 def _write_manifest(folder: Path) -> None:

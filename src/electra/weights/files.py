@@ -1,12 +1,12 @@
 """Weight files: safetensors in and out of NumPy, one file or shards with an index.
 
 Unusual here: bfloat16, which NumPy does not know, is read as float32 (exact) and written from arrays of type BFLOAT16.
-Every error names the file. Writing goes to a temporary file beside the target, which is renamed when it is safe on disk.
+Every error names the file. Writing goes to a temporary file beside the target, renamed when it is safe on the disk.
 """
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,10 +22,11 @@ INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])  # the bits of a bfloat16 number, marked so that nobody adds them up
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Array = np.ndarray[Any, Any]
+Arrays = dict[str, Array]
 
 # name in the file's header -> NumPy's type
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -79,7 +80,8 @@ def _read_file(path: Path) -> Arrays:
     except (SafetensorError, OSError) as error:
         size = path.stat().st_size
         raise WeightsError(
-            f"{path} ({size} bytes) is not a whole safetensors file: {error}; restore it from a good copy or download it again"
+            f"{path} ({size} bytes) is not a whole safetensors file: {error}; "
+            "restore it from a good copy or download it again"
         ) from None
     header, start = _header(path)
     tensors = {}
@@ -98,28 +100,26 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _map(path: Path, entry: Mapping[str, Any], start: int) -> np.ndarray[Any, Any]:
+def _map(path: Path, entry: Mapping[str, Any], start: int) -> Array:
     """The tensor as a private view of the file: nothing is read before it is used, nothing is written back."""
     dtype, shape = DTYPES[entry["dtype"]], tuple(entry["shape"])
     if 0 in shape:
         return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "c", start + entry["data_offsets"][0], shape)
+    return np.memmap(path, dtype=dtype, mode="c", offset=start + entry["data_offsets"][0], shape=shape)
 
 
-def _widen(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _widen(array: Array) -> Array:
     if array.dtype != BFLOAT16:
         return array
     return (array["bfloat16"].astype(np.uint32) << 16).view(np.float32)
 
 
-def write_tensors(
-    path: Path, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str] | None = None
-) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
     """Write one safetensors file; `path` is the old file or the new one at every instant."""
     write_atomically(Path(path), lambda file: _write(file, tensors, metadata or {}))
 
 
-def _write(file: BinaryIO, tensors: Mapping[str, np.ndarray[Any, Any]], metadata: Mapping[str, str]) -> None:
+def _write(file: BinaryIO, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
     names = {dtype: name for name, dtype in DTYPES.items()}
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     # Wide types first, as safetensors itself does: every tensor then starts at a multiple of its item size.
@@ -147,31 +147,18 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises WriteError, with the old file untouched and the temporary one removed.
     """
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
-        ) as file:
-            temporary = Path(file.name)
+        with temporary.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         sync_folder(path.parent)
-    except BaseException as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise WriteError(f"{path} could not be written ({error}); what was there before is untouched") from error
-        raise
-
-
-def _umask() -> int:
-    """The process's umask: temporary files are private, the files they become are ordinary ones."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    except OSError as error:
+        raise WriteError(f"{path} could not be written ({error}); what was there before is untouched") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,9 +1,9 @@
 """Model folders: config.json beside model.safetensors, or beside shards and their index.
 
 Unusual here: a model folder may hold files of the user's, so it is not replaced as a whole. Every new file is first
-written and fsynced inside the folder; only then are they renamed over the old ones, weights first, config.json last. A full
-disk therefore cannot mix old and new. A folder that must be whole even across a kill between two renames, such as the
-checkpoint of a run, is written inside write_folder_atomically.
+written and fsynced in a folder inside it; only then are they renamed over the old ones, weights first, config.json
+last. A full disk therefore cannot mix old and new. A folder that must be whole even across a kill between two renames,
+such as the checkpoint of a run, is written inside write_folder_atomically.
 """
 
 import json
@@ -38,7 +38,8 @@ def save_model(folder: Path, config: ElectraConfig, tensors: Arrays, max_shard_s
         free = f", {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""
         need = sum(array.nbytes for array in tensors.values())
         raise WriteError(
-            f"{folder} could not be written ({error}): {need:,} bytes are needed{free}; what was there before is untouched"
+            f"{folder} could not be written ({error}): {need:,} bytes are needed{free}; "
+            "what was there before is untouched"
         ) from error
 
 
@@ -58,7 +59,7 @@ def _replace(stage: Path, folder: Path) -> None:
 
 
 def write_shards(folder: Path, tensors: Arrays, limit: int) -> None:
-    """One file if the tensors take at most `limit` bytes, else shards of at most that (or of one tensor) and an index."""
+    """One file if the tensors take at most `limit` bytes, else shards of at most that (or one tensor) and an index."""
     shards: list[Arrays] = [{}]
     room = limit
     for name, array in tensors.items():
@@ -70,7 +71,7 @@ def write_shards(folder: Path, tensors: Arrays, limit: int) -> None:
     if len(shards) == 1:
         write_tensors(folder / WEIGHTS, tensors, METADATA)
         return
-    places = {}
+    places: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         write_tensors(folder / file, shard, METADATA)

@@ -7,10 +7,15 @@ other difference is listed in one error with its likely cause.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from electra.errors import WeightsError, did_you_mean
 from electra.weights.names import TIED_TABLE, TOLERATED, WORD_TABLE, Shape, canonical, head_of
+
+Array = Any  # numpy.ndarray
+Misfit = tuple[str, Shape, Shape]  # name, the file's shape, the model's
 
 
 class NewWeightsWarning(UserWarning):
@@ -24,7 +29,7 @@ class Match:
     sources: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
-    mismatched: list[tuple[str, Shape, Shape]] = field(default_factory=list)  # name, file's shape, model's shape
+    mismatched: list[Misfit] = field(default_factory=list)  # name, file's shape, model's shape
 
 
 def match(found: Mapping[str, Shape], expected: Mapping[str, Shape], *, is_tied: bool) -> Match:
@@ -68,9 +73,7 @@ def check(result: Match, where: Path, *, ignore_mismatched_sizes: bool = False) 
         )
 
 
-def _explain(
-    where: Path, result: Match, lost: list[str], strange: list[str], misshapen: list[tuple[str, Shape, Shape]]
-) -> str:
+def _explain(where: Path, result: Match, lost: list[str], strange: list[str], misshapen: list[Misfit]) -> str:
     lines = [f"  - {name} is missing" for name in lost]
     lines += [f"  - {name} is unknown{did_you_mean(name, lost)}" for name in strange]
     lines += [f"  - {name} has shape {found} in the file, {wanted} in the model" for name, found, wanted in misshapen]
@@ -78,7 +81,7 @@ def _explain(
     return f"{where} does not fit the model, {len(lines)} tensors differ:\n" + "\n".join(lines) + f"\n{cause}"
 
 
-def _likely_cause(result: Match, lost: list[str], strange: list[str], misshapen: list[tuple[str, Shape, Shape]]) -> str:
+def _likely_cause(result: Match, lost: list[str], strange: list[str], misshapen: list[Misfit]) -> str:
     shapes = {canonical(name): (found, wanted) for name, found, wanted in misshapen}
     if lost and not any(canonical(name).startswith("electra.") for name in result.sources):
         return "None of the encoder's tensors is in the file: it holds the weights of another kind of model."
@@ -89,9 +92,43 @@ def _likely_cause(result: Match, lost: list[str], strange: list[str], misshapen:
         if found[1] != wanted[1]:
             return f"Likely cause: another embedding_size; the file was made with {found[1]}, not {wanted[1]}."
     if any(".encoder.layer.0." in name for name in shapes):
-        return "Likely cause: config.json and weights are of different sizes; one may be a generator's, the other a discriminator's."
+        return "Likely cause: config.json and weights are of two sizes, such as a generator's and a discriminator's."
     if any(".encoder.layer." in name for name in lost + strange):
         return "Likely cause: another num_hidden_layers, or layers of another kind; is config.json from another model?"
     if shapes and all(head_of(name) for name in shapes):
-        return "Likely cause: another number of labels; set num_labels, or pass ignore_mismatched_sizes=True for a new head."
+        return "Likely cause: another number of labels; set num_labels, or ignore_mismatched_sizes=True for a new head."
     return "Is config.json from another model?"
+
+
+def check_values(tensors: Mapping[str, Array], where: Path, *, is_tied: bool) -> None:
+    """Raise WeightsError on numbers that are not finite, and on an output table of its own where the model has none."""
+    # A sum is finite only if every term is, and takes a tenth of the time of asking each.
+    broken = [
+        name for name, array in tensors.items() if array.dtype.kind == "f" and not isfinite(array.sum(dtype="f8"))
+    ]
+    if broken:
+        raise WeightsError(
+            f"{where}: {', '.join(broken)} hold numbers that are not finite (NaN or infinity); the training that "
+            "wrote them had diverged, or the file is damaged. Restore an earlier checkpoint"
+        )
+    names = {canonical(name): name for name in tensors}
+    if is_tied and TIED_TABLE in names and WORD_TABLE in names:
+        output, words = tensors[names[TIED_TABLE]], tensors[names[WORD_TABLE]]
+        if output.shape != words.shape or (output != words).any():
+            raise WeightsError(
+                f"{where}: {names[TIED_TABLE]} differs from {names[WORD_TABLE]}, but tie_word_embeddings makes them "
+                "one. Pass tie_word_embeddings=False to load the two"
+            )
+
+
+def check_vocabulary(folder: Path, vocab_size: int) -> None:
+    """Raise WeightsError where the folder's vocabulary has more tokens than the model."""
+    path = folder / "vocab.txt"
+    if path.is_file():
+        with path.open("rb") as lines:
+            tokens = sum(1 for line in lines if line.strip())
+        if tokens > vocab_size:
+            raise WeightsError(
+                f"{path} has {tokens} tokens, but the model has vocab_size {vocab_size}: ids beyond it have no "
+                "embedding. The vocabulary is another model's, or the model needs resize_token_embeddings"
+            )

@@ -80,9 +80,7 @@ def dimensions(config: ElectraConfig) -> dict[str, int]:
         "D": hidden // c["num_attention_heads"],
         "R": 2 * c["max_position_embeddings"] - 1,
         "N": config.num_labels,
-        "S": config.num_labels
-        if c["summary_use_proj"] and c["summary_proj_to_labels"] and config.num_labels > 0
-        else hidden,
+        "S": config.num_labels if c["summary_use_proj"] and c["summary_proj_to_labels"] else hidden,
         "1": 1,
     }
 
