@@ -90,20 +90,28 @@ def max_predictions(length: int, probability: float) -> int:
     return max(1, int((probability + 0.005) * length))
 
 
+def count_predictions(real: np.ndarray, probability: float) -> np.ndarray:
+    """How many places each row (B, L) of n real tokens is asked at: max(1, round(0.15 n)), at most M.
+
+    Rounded half to even in float32, as the original rounds.
+    """
+    wanted = np.round(real.sum(1).astype(np.float32) * np.float32(probability))
+    return np.clip(wanted, 1, max_predictions(real.shape[1], probability)).astype(np.int64)
+
+
 def choose_positions(
     batch: Batch, *, settings: ObjectiveSettings, special_ids: dict[str, int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the generator will be asked: positions (B, M) int32 and weights (B, M) float32, 0 on unused slots.
 
-    A row of n real tokens is asked at max(1, round(0.15 n)) places (half to even, in float32, as the original rounds),
-    chosen evenly among the tokens that are not [CLS], [SEP], [MASK] or padding. A row without such a token is asked nowhere.
+    Places are chosen evenly among the tokens that are not [CLS], [SEP], [MASK] or padding; a row without such a token is
+    asked nowhere.
     """
     ids, real = np.asarray(batch.input_ids), np.asarray(batch.attention_mask) > 0
     never = [special_ids[name] for name in ("cls", "sep", "mask")]
     candidates = real & ~np.isin(ids, never)                                                # (B, L)
     slots = max_predictions(ids.shape[1], settings.mask_probability)
-    wanted = np.round(real.sum(1).astype(np.float32) * np.float32(settings.mask_probability))
-    wanted = np.clip(wanted, 1, slots).astype(np.int64)                                     # (B,)
+    wanted = count_predictions(real, settings.mask_probability)                             # (B,)
 
     keys = np.where(candidates, rng.random(ids.shape), 2.0)                                 # candidates sort first
     if settings.draw_with_replacement:
