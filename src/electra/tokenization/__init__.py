@@ -19,7 +19,7 @@ _HOME = {
     "measure_coverage": "electra.tokenization.coverage",
 }
 
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,9 +1,12 @@
 """Loading a tokenizer by the name others use."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from electra.tokenization.base import Tokenizer
+
+if TYPE_CHECKING:
+    from electra.tokenization.fast import ElectraTokenizerFast
 
 
 class AutoTokenizer:
@@ -19,7 +22,7 @@ class AutoTokenizer:
         return ElectraTokenizer.from_pretrained(source, **changes)
 
 
-def load_tokenizer(source: str | Path, **changes: Any) -> Any:
+def load_tokenizer(source: str | Path, **changes: Any) -> "ElectraTokenizerFast":
     """The fast tokenizer of a folder, a vocab.txt or a tokenizer.json."""
     from electra.tokenization.fast import ElectraTokenizerFast
 

@@ -1,13 +1,14 @@
 """What both tokenizers share: calling, decoding, converting. How a text becomes pieces is left to `slow` and `fast`.
 
-The way of a call: texts -> pieces (`_encode_texts`) -> rows (`layout`: truncation, [CLS] and [SEP]) -> padding -> BatchEncoding.
+The way of a call: texts -> pieces (`_encode_texts`) -> rows (`layout`: truncation, [CLS], [SEP]) -> padding -> answer.
 """
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from electra.errors import UsageError, VocabularyError
+from electra.errors import VocabularyError
 from electra.tokenization.encoding import BatchEncoding
 from electra.tokenization.inputs import check_strings, check_texts, is_batch, split_pairs
 from electra.tokenization.layout import Pieces, Row, build_row, keep
@@ -20,7 +21,7 @@ Normalization = dict[str, bool | None]
 
 
 class Tokenizer(Storing):
-    """Text to ids and back, with Hugging Face's names. Not made directly: see ElectraTokenizer and ElectraTokenizerFast."""
+    """Text to ids and back, with Hugging Face's names. Its two kinds are ElectraTokenizer and ElectraTokenizerFast."""
 
     is_fast = False
     padding_side = "right"
@@ -97,6 +98,20 @@ class Tokenizer(Storing):
         """Whether text is lower-cased."""
         return bool(self.normalization["do_lower_case"])
 
+    def get_added_vocab(self) -> dict[str, int]:
+        """Special tokens and tokens added to the vocabulary, with their ids."""
+        return {token: self._ids[token] for token in self.all_special_tokens}
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """The tokens one text may have, special tokens not counted."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """The tokens two texts may have together, special tokens not counted."""
+        return self.model_max_length - self.num_special_tokens_to_add(pair=True)
+
     def get_vocab(self) -> dict[str, int]:
         """Piece -> id."""
         return dict(self._ids)
@@ -107,6 +122,7 @@ class Tokenizer(Storing):
         self,
         text: Any = None,
         text_pair: Any = None,
+        text_target: Any = None,
         *,
         add_special_tokens: bool = True,
         padding: Any = False,
@@ -125,7 +141,8 @@ class Tokenizer(Storing):
     ) -> BatchEncoding:
         """Encode a text, a pair of texts, or a batch of either.
 
-        text, text_pair       a string, or a list of them; lists of words with is_split_into_words. A list of pairs also works.
+        text, text_pair       a string, or a list of them; lists of words with is_split_into_words; text may hold pairs
+        text_target           a text whose ids become "labels" (or input_ids, where there is no text)
         padding               True or "longest"; "max_length"; False
         truncation            True or "longest_first"; "only_first"; "only_second"; False
         max_length            tokens a row may have, special tokens included; without it, model_max_length
@@ -139,25 +156,43 @@ class Tokenizer(Storing):
         )  # fmt: skip
         if return_offsets_mapping and not self.is_fast:
             raise NotImplementedError("offsets are known to the fast tokenizer only; use ElectraTokenizerFast")
+        wanted = {
+            "input_ids": True,
+            "token_type_ids": return_token_type_ids is not False,
+            "attention_mask": return_attention_mask is not False,
+            "special_tokens_mask": return_special_tokens_mask,
+            "offset_mapping": return_offsets_mapping,
+            "length": return_length,
+        }
+        names = [name for name, is_wanted in wanted.items() if is_wanted]
+        given = text_target if text is None else text
+        answer = self._answer(given, text_pair, options, names, is_split_into_words, return_tensors)
+        if text is not None and text_target is not None:
+            target = self._answer(text_target, None, options, ["input_ids"], is_split_into_words, return_tensors)
+            answer["labels"] = target["input_ids"]
+        return answer
+
+    def _answer(
+        self,
+        text: Any,
+        text_pair: Any,
+        options: Options,
+        names: list[str],
+        is_split_into_words: bool,
+        tensors: str | None,
+    ) -> BatchEncoding:
+        """Encode, pad, and hand out the columns `names`; one text gives plain rows, unless tensors are asked for."""
         check_texts(text, text_pair, is_split_into_words)
         batched = is_batch(text, is_split_into_words)
         texts, pairs = (text, text_pair) if batched else ([text], None if text_pair is None else [text_pair])
         rows = self._rows(texts, pairs, options, is_split_into_words)
         pad_rows(rows, options, self._filler)
-        columns = {
-            "input_ids": [row.ids for row in rows],
-            "token_type_ids": [row.token_type_ids for row in rows] if return_token_type_ids is not False else None,
-            "attention_mask": [row.attention_mask for row in rows] if return_attention_mask is not False else None,
-            "special_tokens_mask": [row.special_tokens_mask for row in rows] if return_special_tokens_mask else None,
-            "offset_mapping": [row.offsets() for row in rows] if return_offsets_mapping else None,
-            "length": [len(row.ids) for row in rows] if return_length else None,
-        }
-        data = {name: values for name, values in columns.items() if values is not None}
-        if not batched and return_tensors is None:
-            data = {name: values[0] for name, values in data.items()}
-        return BatchEncoding(
-            data, rows=rows if self.is_fast else None, is_fast=self.is_fast, tensor_type=return_tensors
-        )
+        data: dict[str, Any] = {name: [row.column(name) for row in rows] for name in names}
+        if not batched and tensors is None:
+            for name in names:
+                # The fast tokenizers of Hugging Face answer a single text with a list of one length.
+                data[name] = data[name] if name == "length" and self.is_fast else data[name][0]
+        return BatchEncoding(data, rows=rows if self.is_fast else None, is_fast=self.is_fast, tensor_type=tensors)
 
     def _rows(self, texts: Any, pairs: Any, options: Options, is_split_into_words: bool) -> list[Row]:
         firsts, seconds = split_pairs(texts, pairs, is_split_into_words)
@@ -196,8 +231,13 @@ class Tokenizer(Storing):
         excess = sum(lengths) - room
         if excess <= 0:
             return lengths
+        if room < 0:
+            warnings.warn(
+                f"max_length has no room for the special tokens alone ({-room} too few): not truncated", stacklevel=6
+            )
+            return lengths
         if len(lengths) == 2 and strategy == "longest_first":
-            return list(self._shares(*lengths, max(0, room)))
+            return list(self._shares(lengths[0], lengths[1], room))
         target = 1 if strategy == "only_second" else 0
         left = lengths[target] - excess if target < len(lengths) else -1
         if left < 0 or (left == 0 and not self._may_empty(lengths)):
@@ -234,41 +274,6 @@ class Tokenizer(Storing):
     def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
         """A call with a list of texts or pairs."""
         return self(batch_text_or_text_pairs, **options)
-
-    def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """How many special tokens a row of one text, or of two, gets."""
-        return len(self.build_inputs_with_special_tokens([], [] if pair else None))
-
-    def build_inputs_with_special_tokens(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
-    ) -> list[int]:
-        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
-        cls = [] if self.cls_token is None else [self._ids[self.cls_token]]
-        sep = [] if self.sep_token is None else [self._ids[self.sep_token]]
-        return [*cls, *token_ids_0, *sep] + ([] if token_ids_1 is None else [*token_ids_1, *sep])
-
-    def create_token_type_ids_from_sequences(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
-    ) -> list[int]:
-        """0 for [CLS] A [SEP], 1 for B [SEP]."""
-        first = len(self.build_inputs_with_special_tokens(token_ids_0))
-        both = len(self.build_inputs_with_special_tokens(token_ids_0, token_ids_1))
-        return [0] * first + [1] * (both - first)
-
-    def get_special_tokens_mask(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None, already_has_special_tokens: bool = False
-    ) -> list[int]:
-        """1 where a special token stands or would be put."""
-        if already_has_special_tokens:
-            if token_ids_1 is not None:
-                raise UsageError("ids that already have special tokens are one row; leave token_ids_1 out")
-            special = set(self.all_special_ids)
-            return [int(i in special) for i in token_ids_0]
-        plain = [0] * len(token_ids_0), None if token_ids_1 is None else [0] * len(token_ids_1)
-        marked = self.build_inputs_with_special_tokens(
-            [-1] * len(plain[0]), None if plain[1] is None else [-1] * len(plain[1])
-        )
-        return [int(i >= 0) for i in marked]
 
     def pad(
         self,

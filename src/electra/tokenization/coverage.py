@@ -1,4 +1,4 @@
-"""How well a vocabulary covers a text: pieces a word, unknown words, words that are one piece, and advice on accents and case."""
+"""How well a vocabulary covers a text: pieces a word, unknown words, words that are one piece, advice on accents."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def measure_coverage(
             single += pieces_of[word] == 1
     if not words:
         raise DataError("the sample texts hold no words; give some text of the kind the model will read")
-    normalization = effective(dict(do_lower_case=do_lower_case, strip_accents=strip_accents))
+    normalization = effective({"do_lower_case": do_lower_case, "strip_accents": strip_accents})
     return Coverage(
         words=words,
         pieces_per_word=pieces / words,
@@ -75,13 +75,13 @@ def _notes(normalization: dict[str, bool], letters: int, upper: int, accented: i
     notes = []
     if normalization["strip_accents"] and accented > NOTABLE * letters:
         notes.append(
-            f"{accented / max(letters, 1):.1%} of the letters carry accents, and this normalisation drops them; where accents "
-            "tell words apart, train with strip_accents=False"
+            f"{accented / max(letters, 1):.1%} of the letters carry accents, and this normalisation drops them; where "
+            "accents tell words apart, train with strip_accents=False"
         )
     if normalization["do_lower_case"] and upper > NOTABLE * letters:
         notes.append(
-            f"{upper / letters:.1%} of the letters are capitals, and this normalisation lowers them; where case matters "
-            "(names, German nouns), train with do_lower_case=False"
+            f"{upper / letters:.1%} of the letters are capitals, and this normalisation lowers them; where case "
+            "matters (names, German nouns), train with do_lower_case=False"
         )
     if unknown_share > 0.01:
         notes.append(f"{unknown_share:.1%} of the words are unknown; is the vocabulary of another language or script?")

@@ -1,10 +1,11 @@
-"""From ids to pieces to text, and from pieces to ids. Spacing is a guess: the original's spaces, case and accents are gone."""
+"""From ids to pieces to text, and back to ids. Spacing is a guess: the original's spaces, case and accents are gone."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 from electra.errors import UsageError
+from electra.tokenization.inputs import InputTypeError
 from electra.tokenization.special import SpecialTokens
 
 # Applied in this order. From Hugging Face's tokenizers, whose decoded texts ours equal.
@@ -46,29 +47,16 @@ class Decoding(SpecialTokens, ABC):
         """The piece with an id; the unknown token for ids beyond the vocabulary."""
         return self._pieces[index] if 0 <= index < len(self._pieces) else self.unk_token
 
-    @overload
-    def convert_tokens_to_ids(self, tokens: str) -> int: ...
-    @overload
-    def convert_tokens_to_ids(self, tokens: Sequence[str]) -> list[int]: ...
-    @overload
-    def convert_tokens_to_ids(self, tokens: None) -> None: ...
-
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str] | None) -> int | list[int] | None:
+    def convert_tokens_to_ids(self, tokens: Any) -> Any:
         """The id of a piece, or of each; the unknown token's where the vocabulary lacks it."""
         if tokens is None:
             return None
         if isinstance(tokens, str):
-            return self._ids[tokens] if tokens in self._ids else self._unknown_id
+            found = self._ids.get(tokens)
+            return self._unknown_id if found is None else found
         return [self.convert_tokens_to_ids(token) for token in tokens]
 
-    @overload
-    def convert_ids_to_tokens(self, ids: int, skip_special_tokens: bool = False) -> str: ...
-    @overload
-    def convert_ids_to_tokens(self, ids: Sequence[int], skip_special_tokens: bool = False) -> list[str]: ...
-
-    def convert_ids_to_tokens(
-        self, ids: int | Sequence[int], skip_special_tokens: bool = False
-    ) -> str | None | list[str | None]:
+    def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """The piece of an id, or of each; an array of ids is fine."""
         if hasattr(ids, "tolist"):
             ids = ids.tolist()
@@ -86,6 +74,8 @@ class Decoding(SpecialTokens, ABC):
         """The text of ids: a list, an array or a tensor of one row. Ids the vocabulary does not hold are left out."""
         if hasattr(token_ids, "tolist"):
             token_ids = token_ids.tolist()
+        if isinstance(token_ids, str):
+            raise InputTypeError(f"token_ids is the string {token_ids!r}, expected ids")
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         tokens = self.convert_ids_to_tokens(ids, skip_special_tokens)
         text = self.convert_tokens_to_string([token for token in tokens if token is not None])

@@ -1,4 +1,4 @@
-"""BatchEncoding: what a tokenizer answers. A dictionary of lists or arrays that also knows tokens, words and characters."""
+"""BatchEncoding: what a tokenizer answers. A dictionary of lists or arrays that also knows tokens and words."""
 
 from collections import UserDict
 from collections.abc import Mapping

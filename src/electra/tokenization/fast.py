@@ -45,12 +45,18 @@ class ElectraTokenizerFast(Tokenizer):
         strip_accents: bool | None = None,
         **others: Any,
     ) -> None:
-        special = dict(
-            unk_token=unk_token, sep_token=sep_token, pad_token=pad_token, cls_token=cls_token, mask_token=mask_token
-        )
-        normalization = dict(
-            do_lower_case=do_lower_case, strip_accents=strip_accents, tokenize_chinese_chars=tokenize_chinese_chars
-        )
+        special = {
+            "unk_token": unk_token,
+            "sep_token": sep_token,
+            "pad_token": pad_token,
+            "cls_token": cls_token,
+            "mask_token": mask_token,
+        }
+        normalization: dict[str, bool | None] = {
+            "do_lower_case": do_lower_case,
+            "strip_accents": strip_accents,
+            "tokenize_chinese_chars": tokenize_chinese_chars,
+        }
         if vocab_file is None and tokenizer_file is None:
             raise UsageError("ElectraTokenizerFast needs vocab_file or tokenizer_file")
         if vocab_file is None:

@@ -30,7 +30,7 @@ _BERT_NORMALIZER = {
 
 @dataclass
 class Stored:
-    """What a tokenizer folder says. `recorded` is the normalisation the vocabulary was trained with, as far as it is known."""
+    """What a tokenizer folder says. `recorded` is the normalisation the vocabulary was trained with, where known."""
 
     vocabulary: list[str]
     recorded: dict[str, bool | None] = field(default_factory=dict)
@@ -62,8 +62,8 @@ def check_normalization(path: Path, recorded: Mapping[str, bool | None], asked: 
         was = ", ".join(f"{key}={trained[key]}" for key in different)
         now = ", ".join(f"{key}={wanted[key]}" for key in different)
         raise VocabularyError(
-            f"{path}: this vocabulary was trained with {was}, but {now} was asked for. Texts would become other pieces than "
-            "the model learned: leave the argument out, or train a vocabulary with this normalisation"
+            f"{path}: this vocabulary was trained with {was}, but {now} was asked for. Texts would become other "
+            "pieces than the model learned: leave the argument out, or train a vocabulary with this normalisation"
         )
 
 
@@ -149,8 +149,8 @@ def write_folder(folder: Path, vocabulary: Sequence[str], contents: Mapping[str,
 def read_folder(path: Path) -> Stored:
     """What a tokenizer folder, a vocab.txt or a tokenizer.json says.
 
-    tokenizer_config.json wins over tokenizer.json, special_tokens_map.json over nothing else. Raises VocabularyError where
-    there is no vocabulary, or where vocab.txt and tokenizer.json hold different ones.
+    Where they disagree, tokenizer_config.json wins. Raises VocabularyError where there is no vocabulary, or where
+    vocab.txt and tokenizer.json hold different ones.
     """
     names = {name: path / name for name in FILES if (path / name).is_file()}
     if path.is_file():

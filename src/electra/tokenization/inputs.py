@@ -5,6 +5,10 @@ from typing import Any
 from electra.errors import UsageError
 
 
+class InputTypeError(UsageError, TypeError):
+    """A value of a type that is no text, or no ids."""
+
+
 def is_batch(text: Any, is_split_into_words: bool) -> bool:
     """Whether `text` holds many texts (True) or one (False)."""
     if not isinstance(text, (list, tuple)):
@@ -13,16 +17,16 @@ def is_batch(text: Any, is_split_into_words: bool) -> bool:
 
 
 def check_texts(text: Any, text_pair: Any, is_split_into_words: bool) -> None:
-    """Raise UsageError or TypeError where the arguments of a call are no texts."""
+    """Raise UsageError where the arguments of a call are no texts."""
     if text is None:
-        raise UsageError("text is missing: give a string, or a list of strings")
+        raise InputTypeError("text is missing: give a string, or a list of strings")
     for name, value in (("text", text), ("text_pair", text_pair)):
         if value is not None and not _is_text(value):
             raise UsageError(f"{name} is {_short(value)}, expected a string, a list of strings, or lists of words")
     if text_pair is None or not is_batch(text, is_split_into_words):
         return
     if isinstance(text_pair, str):
-        raise TypeError("text is a batch, so text_pair must be a list of the same length, not one string")
+        raise InputTypeError("text is a batch, so text_pair must be a list of the same length, not one string")
     if len(text) != len(text_pair):
         raise UsageError(f"text holds {len(text)} texts and text_pair {len(text_pair)}; expected as many of both")
 
@@ -36,7 +40,7 @@ def split_pairs(texts: Any, pairs: Any, is_split_into_words: bool) -> tuple[list
         is_pair = isinstance(text, (list, tuple)) and (not is_split_into_words or _is_pair_of_word_lists(text))
         if is_pair and len(text) != 2:
             raise UsageError(
-                f"a row holds {len(text)} texts, expected a string or a pair; lists of words need is_split_into_words=True"
+                f"a row holds {len(text)} texts, expected one or two; lists of words need is_split_into_words=True"
             )
         firsts.append(text[0] if is_pair else text)
         seconds.append(text[1] if is_pair else None)
@@ -44,14 +48,14 @@ def split_pairs(texts: Any, pairs: Any, is_split_into_words: bool) -> tuple[list
 
 
 def check_strings(texts: list[Any], is_split_into_words: bool) -> None:
-    """Raise UsageError where a text is no string, or no list of strings with is_split_into_words."""
+    """Raise InputTypeError where a text is no string, or no list of strings with is_split_into_words."""
     for number, text in enumerate(texts):
         good = isinstance(text, str)
         if is_split_into_words:
             good = isinstance(text, (list, tuple)) and all(isinstance(word, str) for word in text)
         if not good:
             expected = "a list of words" if is_split_into_words else "a string"
-            raise UsageError(f"text {number} is {_short(text)}, expected {expected}")
+            raise InputTypeError(f"text {number} is {_short(text)}, expected {expected}")
 
 
 def _is_pair_of_word_lists(text: Any) -> bool:

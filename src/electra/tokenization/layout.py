@@ -5,7 +5,7 @@ A row keeps the pieces it was made of, so that offsets and word numbers are look
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 V = TypeVar("V")
 
@@ -55,13 +55,19 @@ class Row:
     segments: list[Segment]
 
     def spread(self, values: Sequence[Sequence[V]], filler: V) -> list[V]:
-        """A value for every position: `values[i]` holds those of text i's pieces, special tokens and padding get `filler`."""
+        """A value for every position: `values[i]` holds those of text i's pieces; all others get `filler`."""
         spread = [filler] * len(self.ids)
         for segment, own in zip(self.segments, values, strict=True):
             spread[segment.position : segment.position + segment.stop - segment.first] = own[
                 segment.first : segment.stop
             ]
         return spread
+
+    def column(self, name: str) -> Any:
+        """The values of one column of a BatchEncoding."""
+        if name == "offset_mapping":
+            return self.offsets()
+        return len(self.ids) if name == "length" else getattr(self, "ids" if name == "input_ids" else name)
 
     def offsets(self) -> list[tuple[int, int]]:
         """The characters of its text each position stands for; (0, 0) for special tokens."""
@@ -119,7 +125,7 @@ def share_removal(first: int, second: int, excess: int) -> tuple[int, int]:
 
 
 def share_room(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens two texts keep of `room`, as the `tokenizers` package shares it: an odd one goes to the longer."""
+    """How many tokens two texts keep of `room`, as `tokenizers` shares it: an odd one goes to the longer."""
     if first + second <= room:
         return first, second
     short, long = sorted((first, second))

@@ -1,7 +1,7 @@
 """Words of absurd length, made short before the `tokenizers` package sees them, without changing a single id.
 
-Every word of more than 100 characters is [UNK], but the package copies it several times first: a line of 100 MB without a
-space would cost gigabytes. So a run of letters that is too long whatever happens is cut to 101 letters.
+Every word of more than 100 characters is [UNK], but the package copies it several times first: a line of 100 MB
+without a space would cost gigabytes. So a run of letters that is too long whatever happens is cut to 101 letters.
 """
 
 import re
@@ -15,7 +15,7 @@ PART = 1 << 16  # characters of one call to the package
 
 
 def shorten_words(text: str, backend: Backend) -> str:
-    """`text` with its overlong words shortened to a length that is still too long; ordinary text comes back as it is."""
+    """`text` with its overlong words shortened to a length that is still too long; other text as it is."""
     if len(text) <= LONG_CHUNK:
         return text
     chunks = text.split()
@@ -25,7 +25,7 @@ def shorten_words(text: str, backend: Backend) -> str:
 
 
 def in_parts(text: str) -> list[str]:
-    """The text in parts of bounded length, cut at white space: a long line costs no more memory than many short ones."""
+    """The text in parts of bounded length, cut at white space, so that a long line costs no more than short ones."""
     if len(text) <= PART:
         return [text]
     parts, start = [], 0

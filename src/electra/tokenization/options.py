@@ -33,7 +33,7 @@ def choose(name: str, value: Any, aliases: dict[Any, str], strategies: tuple[str
     word = str(getattr(value, "value", value))
     if word not in strategies:
         raise UsageError(
-            f"{name} is {value!r}{did_you_mean(word, strategies)}, expected True, False or one of {', '.join(strategies)}"
+            f"{name} is {value!r}{did_you_mean(word, strategies)}, expected True, False or {', '.join(strategies)}"
         )
     return word
 

@@ -61,8 +61,11 @@ def pad_columns(columns: Mapping[str, Any], options: Options, filler: Filler, *,
         table["attention_mask"] = [[1] * len(row) for row in table["input_ids"]]
     length = target_length(max((len(row) for row in table["input_ids"]), default=0), options)
     fillers = {
-        "input_ids": filler.token_id, "token_type_ids": filler.token_type_id, "attention_mask": 0, "special_tokens_mask": 1,
-    }  # fmt: skip
+        "input_ids": filler.token_id,
+        "token_type_ids": filler.token_type_id,
+        "attention_mask": 0,
+        "special_tokens_mask": 1,
+    }
     for name, value in fillers.items():
         if name in table:
             table[name] = [padded(list(row), max(length, len(row)), value, options.padding_side) for row in table[name]]

@@ -41,16 +41,24 @@ class ElectraTokenizer(Tokenizer):
         strip_accents: bool | None = None,
         **others: Any,
     ) -> None:
-        special = dict(
-            unk_token=unk_token, sep_token=sep_token, pad_token=pad_token, cls_token=cls_token, mask_token=mask_token
-        )
-        pieces = vocab_file
+        special = {
+            "unk_token": unk_token,
+            "sep_token": sep_token,
+            "pad_token": pad_token,
+            "cls_token": cls_token,
+            "mask_token": mask_token,
+        }
+        pieces: Sequence[str] = []
         if isinstance(vocab_file, (str, Path)):
             pieces = read_vocabulary(vocab_file, special_tokens=special.values())
-        normalization = dict(
-            do_lower_case=do_lower_case, strip_accents=strip_accents, tokenize_chinese_chars=tokenize_chinese_chars
-        )
-        super().__init__(list(pieces), normalization=normalization, special_tokens=special, **others)  # type: ignore[arg-type]
+        else:
+            pieces = list(vocab_file)
+        normalization: dict[str, bool | None] = {
+            "do_lower_case": do_lower_case,
+            "strip_accents": strip_accents,
+            "tokenize_chinese_chars": tokenize_chinese_chars,
+        }
+        super().__init__(pieces, normalization=normalization, special_tokens=special, **others)
         self.do_basic_tokenize = do_basic_tokenize
         self.never_split = frozenset(never_split or ())
 
@@ -59,7 +67,7 @@ class ElectraTokenizer(Tokenizer):
         for text in texts:
             parts = text if is_split_into_words else [text]
             tokens = [token for part in parts for token in self._split(part)]
-            rows.append(PlainPieces([self._ids.get(token, self._unknown_id) for token in tokens], tokens))
+            rows.append(PlainPieces(self.convert_tokens_to_ids(tokens), tokens))
         return rows
 
     def _shares(self, first: int, second: int, room: int) -> tuple[int, int]:

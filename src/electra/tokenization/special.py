@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from electra.errors import UsageError
+
 ROLES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
@@ -70,6 +72,41 @@ class SpecialTokens:
     def all_special_ids(self) -> list[int]:
         """The ids of `all_special_tokens`."""
         return [self._ids[token] for token in self.all_special_tokens]
+
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """How many special tokens a row of one text, or of two, gets."""
+        return len(self.build_inputs_with_special_tokens([], [] if pair else None))
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
+        cls = [] if self.cls_token is None else [self._ids[self.cls_token]]
+        sep = [] if self.sep_token is None else [self._ids[self.sep_token]]
+        return [*cls, *token_ids_0, *sep] + ([] if token_ids_1 is None else [*token_ids_1, *sep])
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """0 for [CLS] A [SEP], 1 for B [SEP]."""
+        first = len(self.build_inputs_with_special_tokens(token_ids_0))
+        both = len(self.build_inputs_with_special_tokens(token_ids_0, token_ids_1))
+        return [0] * first + [1] * (both - first)
+
+    def get_special_tokens_mask(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None, already_has_special_tokens: bool = False
+    ) -> list[int]:
+        """1 where a special token stands or would be put."""
+        if already_has_special_tokens:
+            if token_ids_1 is not None:
+                raise UsageError("ids that already have special tokens are one row; leave token_ids_1 out")
+            special = set(self.all_special_ids)
+            return [int(i in special) for i in token_ids_0]
+        plain = [0] * len(token_ids_0), None if token_ids_1 is None else [0] * len(token_ids_1)
+        marked = self.build_inputs_with_special_tokens(
+            [-1] * len(plain[0]), None if plain[1] is None else [-1] * len(plain[1])
+        )
+        return [int(i >= 0) for i in marked]
 
 
 def split_at(tokens: list[str], text: str) -> list[str]:

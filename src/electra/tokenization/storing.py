@@ -9,9 +9,11 @@ from electra.tokenization.vocabulary import write_vocabulary
 
 # Settings of a tokenizer_config.json that say how other tools hold the tokenizer, not what it does.
 IGNORED = frozenset(
-    "added_tokens_decoder auto_map backend extra_special_tokens init_inputs is_local local_files_only name_or_path "
-    "special_tokens_map_file tokenizer_class tokenizer_file vocab_file processor_class".split()
-)
+    (
+        "added_tokens_decoder", "auto_map", "backend", "init_inputs", "is_local", "local_files_only", "name_or_path",
+        "special_tokens_map_file", "tokenizer_class", "tokenizer_file", "vocab_file", "processor_class",
+    )
+)  # fmt: skip
 
 
 class Storing(Decoding):
@@ -67,10 +69,10 @@ class Storing(Decoding):
 
     @classmethod
     def from_pretrained(cls, source: str | Path, **changes: Any) -> Self:
-        """The tokenizer of a folder (any of the four files, as long as one has the vocabulary), a vocab.txt or a tokenizer.json.
+        """The tokenizer of a folder with any of the four files, of a vocab.txt or of a tokenizer.json.
 
-        changes are arguments of the tokenizer and win over the files, except that a normalisation other than the recorded
-        one raises VocabularyError; a bare vocab.txt records none, and takes what is asked.
+        changes are arguments of the tokenizer and win over the files; but another normalisation than the recorded one
+        raises VocabularyError (a bare vocab.txt records none, and takes what is asked).
         """
         from electra.weights.hub import local_folder
 
@@ -79,4 +81,5 @@ class Storing(Decoding):
         asked = {key: changes[key] for key in files.NORMALIZATION if key in changes}
         files.check_normalization(path, stored.recorded, asked)
         known = {key: value for key, value in stored.settings.items() if key not in IGNORED}
-        return cls(stored.vocabulary, **{**known, **stored.recorded, **stored.special_tokens, **changes})
+        arguments = {**known, **stored.recorded, **stored.special_tokens, **changes}
+        return cls(stored.vocabulary, **arguments)  # type: ignore[call-arg]  # the constructors of slow and fast

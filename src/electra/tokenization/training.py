@@ -81,7 +81,7 @@ def _backend(do_lower_case: bool, strip_accents: bool | None, tokenize_chinese_c
 
 
 def _alphabet(texts: Iterator[str], backend: Backend, limit: int) -> tuple[list[str], list[str]]:
-    """The most frequent characters after normalisation, in order of their code points, and those that can continue a word."""
+    """The most frequent characters after normalisation, in order of code points, and those that can continue a word."""
     raw: Counter[str] = Counter()
     for text in texts:
         raw.update(text)

@@ -24,7 +24,7 @@ REPLACEMENT = "\ufffd"
 
 
 def replace_surrogates(text: str) -> str:
-    """`text` with lone surrogates, which no UTF-8 encoder takes, replaced by U+FFFD. Other strings come back as they are."""
+    """`text` with lone surrogates, which no UTF-8 encoder takes, replaced by U+FFFD; other strings as they are."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -40,7 +40,7 @@ def is_chinese(char: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_punctuation(char: str) -> bool:
-    """Whether the character is split off. All ASCII symbols are, also those Unicode does not call punctuation ($, ^)."""
+    """Whether the character is split off. All ASCII symbols are, also those Unicode calls something else ($, ^)."""
     code = ord(char)
     in_ascii = 33 <= code <= 47 or 58 <= code <= 64 or 91 <= code <= 96 or 123 <= code <= 126
     return in_ascii or unicodedata.category(char).startswith("P")
@@ -56,6 +56,11 @@ def _cleaned(char: str) -> str:
 def clean(text: str) -> str:
     """Drop control characters and U+FFFD, and turn every kind of white space into a space."""
     return text if text.isascii() and text.isprintable() else "".join(map(_cleaned, text))
+
+
+def lower(text: str) -> str:
+    """Lower-case one character after another, as the fast tokenizer does: a sigma ending a Greek word stays plain."""
+    return text.lower() if text.isascii() else "".join(map(str.lower, text))
 
 
 def strip_accents(text: str) -> str:
@@ -92,7 +97,7 @@ def split_words(
     never_split: Collection[str] = (),
 ) -> list[str]:
     """The words of a text, normalised; words in `never_split` stay as they were written."""
-    text = clean(text)
+    text = clean(lower(text) if do_lower_case else text)
     if tokenize_chinese_chars and not text.isascii():
         text = "".join(f" {char} " if is_chinese(char) else char for char in text)
     strips = do_lower_case if strip_accents_too is None else strip_accents_too
@@ -101,8 +106,7 @@ def split_words(
         if word in never_split:
             words.append(word)
             continue
-        lowered = word.lower() if do_lower_case else word
-        words.extend(split_punctuation(strip_accents(lowered) if strips else lowered))
+        words.extend(split_punctuation(strip_accents(word) if strips else word))
     # Removing accents can leave white space inside a word, such as U+2003 after NFD of U+2001.
     return " ".join(words).split()
 
@@ -110,7 +114,7 @@ def split_words(
 def split_word(
     word: str, vocabulary: Container[str], *, unknown: str = "[UNK]", max_characters: int = MAX_WORD_CHARACTERS
 ) -> list[str]:
-    """The pieces of one word, always the longest that fits; [unknown] where a remainder fits none or the word is too long."""
+    """The pieces of one word, always the longest that fits; [unknown] where none fits or the word is too long."""
     if len(word) > max_characters:
         return [unknown]
     pieces: list[str] = []
