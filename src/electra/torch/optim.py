@@ -46,13 +46,14 @@ def moments(optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor
     return state
 
 
+@torch.no_grad()
 def set_moments(
     optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor]], state: dict[str, Tensor], count: int
 ) -> None:
-    """Continue from moments saved after `count` updates."""
+    """Continue from moments saved after `count` updates. They get the parameter's layout, which the fused kernel assumes."""
     for name, parameter in parameters:
         optimizer.state[parameter] = {
             "step": torch.tensor(float(count), dtype=torch.float32, device=parameter.device),
-            "exp_avg": state[f"{name}/m"].to(parameter.device).clone(),
-            "exp_avg_sq": state[f"{name}/v"].to(parameter.device).clone(),
+            "exp_avg": torch.empty_like(parameter).copy_(state[f"{name}/m"]),
+            "exp_avg_sq": torch.empty_like(parameter).copy_(state[f"{name}/v"]),
         }
