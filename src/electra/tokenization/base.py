@@ -214,7 +214,12 @@ class Tokenizer(Storing):
             (pieces, *keep(len(pieces.ids), length, self.truncation_side))
             for pieces, length in zip(texts, lengths, strict=True)
         ]
-        return build_row(kept, cls=self._frame("cls_token", special), sep=self._frame("sep_token", special))
+        return build_row(
+            kept,
+            cls=self._frame("cls_token", special),
+            sep=self._frame("sep_token", special),
+            with_segments=bool(special) or self.is_fast,  # bare pairs: Hugging Face's two kinds differ
+        )
 
     def _frame(self, role: str, special: int) -> tuple[int, str] | None:
         token = getattr(self, role) if special else None

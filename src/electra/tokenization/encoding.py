@@ -2,14 +2,29 @@
 
 from collections import UserDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from electra.errors import DataError, UsageError, install_hint
+from electra.errors import DataError, InputError, UsageError, install_hint
+from electra.tokenization.inputs import InputTypeError
 from electra.tokenization.layout import Row
 
 TENSOR_TYPES = ("pt", "np")
+
+
+class CharSpan(NamedTuple):
+    """Characters start:end of a text."""
+
+    start: int
+    end: int
+
+
+class TokenSpan(NamedTuple):
+    """Positions start:end of a row."""
+
+    start: int
+    end: int
 
 
 class BatchEncoding(UserDict[str, Any]):
@@ -103,6 +118,72 @@ class BatchEncoding(UserDict[str, Any]):
     def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
         """0 for the first text, 1 for the second, None for special tokens."""
         return self._row(batch_index).sequence_ids()
+
+    # -- between tokens, words and characters -------------------------------------------------------------------------
+    # One argument is the token, word or character of the first row; two are the row, and then the same.
+
+    def token_to_sequence(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
+        """Which text a token belongs to."""
+        row, token = self._place(batch_or_token_index, token_index)
+        return row.sequence_ids()[_counted(token, row)]
+
+    def token_to_word(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
+        """Which word of its text a token belongs to."""
+        row, token = self._place(batch_or_token_index, token_index)
+        return row.word_ids()[_counted(token, row)]
+
+    def token_to_chars(self, batch_or_token_index: int, token_index: int | None = None) -> CharSpan | None:
+        """The characters of its text a token stands for; None for special tokens."""
+        row, token = self._place(batch_or_token_index, token_index)
+        position = _counted(token, row)
+        return None if row.sequence_ids()[position] is None else CharSpan(*row.offsets()[position])
+
+    def word_to_tokens(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> TokenSpan | None:
+        """The positions of a word's pieces."""
+        row, word = self._place(batch_or_word_index, word_index)
+        pairs = zip(row.word_ids(), row.sequence_ids(), strict=True)
+        places = [i for i, pair in enumerate(pairs) if pair == (word, sequence_index)]
+        return TokenSpan(places[0], places[-1] + 1) if places else None
+
+    def word_to_chars(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> CharSpan:
+        """The characters of a word. Raises InputTypeError where the text has no such word."""
+        row, word = self._place(batch_or_word_index, word_index)
+        span = self.word_to_tokens(batch_or_word_index, word_index, sequence_index)
+        if span is None:
+            raise InputTypeError(f"text {sequence_index} of this row has no word {word}")
+        offsets = row.offsets()
+        return CharSpan(offsets[span.start][0], offsets[span.end - 1][1])
+
+    def char_to_token(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
+        """The position of the token that stands for a character; None for white space."""
+        row, char = self._place(batch_or_char_index, char_index)
+        pairs = zip(row.offsets(), row.sequence_ids(), strict=True)
+        found = (i for i, ((start, end), text) in enumerate(pairs) if text == sequence_index and start <= char < end)
+        return next(found, None)
+
+    def char_to_word(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
+        """The word a character belongs to; None for white space."""
+        row, _ = self._place(batch_or_char_index, char_index)
+        token = self.char_to_token(batch_or_char_index, char_index, sequence_index)
+        return None if token is None else row.word_ids()[token]
+
+    def _place(self, first: int, second: int | None) -> tuple[Row, int]:
+        return (self._row(0), first) if second is None else (self._row(first), second)
+
+
+def _counted(position: int, row: Row) -> int:
+    """A position counted from the end where negative; InputError beyond the row."""
+    if not -len(row.ids) <= position < len(row.ids):
+        raise InputError(f"token {position} of a row of {len(row.ids)} tokens")
+    return position % len(row.ids)
 
 
 def _array_maker(tensor_type: str) -> Any:

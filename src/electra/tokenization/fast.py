@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,12 @@ class ElectraTokenizerFast(Tokenizer):
     def _shares(self, first: int, second: int, room: int) -> tuple[int, int]:
         return share_room(first, second, room)
 
+    def _piece(self, index: int) -> str | None:
+        """The piece with an id; None beyond the vocabulary. Raises OverflowError on negative ids, as `tokenizers`."""
+        if index < 0:
+            raise OverflowError(f"token id {index} is negative")
+        return self._pieces[index] if index < len(self._pieces) else None
+
     def _cannot_truncate(self, message: str) -> None:
         raise UsageError(message)
 
@@ -117,7 +124,7 @@ class ElectraTokenizerFast(Tokenizer):
         encode = getattr(backend, "encode_batch_fast", backend.encode_batch)  # since tokenizers 0.20: no offsets kept
         encoded = [piece.ids for piece in encode(parts, add_special_tokens=False)]
         sizes = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        ids = np.fromiter((i for own in encoded for i in own), dtype=np.int32, count=int(sizes.sum()))
+        ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(sizes.sum()))
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return ids, np.diff(ends[starts])

@@ -83,11 +83,16 @@ class Row:
 
 
 def build_row(
-    kept: Sequence[tuple[Pieces, int, int]], *, cls: tuple[int, str] | None, sep: tuple[int, str] | None
+    kept: Sequence[tuple[Pieces, int, int]],
+    *,
+    cls: tuple[int, str] | None,
+    sep: tuple[int, str] | None,
+    with_segments: bool = True,
 ) -> Row:
     """[CLS] A [SEP] or [CLS] A [SEP] B [SEP]; with cls and sep None: A, or A B.
 
-    kept holds (pieces, first, stop) for each text; cls and sep are (id, token).
+    kept holds (pieces, first, stop) for each text; cls and sep are (id, token). without segments the
+    second text has type 0, as the first.
     """
     row = Row([], [], [], [], [], [])
     if cls is not None:
@@ -96,7 +101,7 @@ def build_row(
         row.segments.append(Segment(pieces, len(row.ids), first, stop))
         row.ids += pieces.ids[first:stop]
         row.tokens += pieces.tokens[first:stop]
-        row.token_type_ids += [i] * (stop - first)
+        row.token_type_ids += [i if with_segments else 0] * (stop - first)
         row.special_tokens_mask += [0] * (stop - first)
         if sep is not None:
             _append_special(row, sep, i)

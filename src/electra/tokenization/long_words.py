@@ -14,52 +14,60 @@ LONG_CHUNK = 2000  # characters without white space; ordinary text never gets he
 PART = 1 << 16  # characters of one call to the package
 
 
+SPACE = re.compile("[ \t\n\r]")  # white space to every tokenizer; what Unicode adds is left to normalisation
+
+
 def shorten_words(text: str, backend: Backend) -> str:
     """`text` with its overlong words shortened to a length that is still too long; other text as it is."""
     if len(text) <= LONG_CHUNK:
         return text
-    chunks = text.split()
-    if max(map(len, chunks), default=0) <= LONG_CHUNK:
+    chunks = SPACE.split(text)
+    if max(map(len, chunks)) <= LONG_CHUNK:
         return text
     return " ".join(chunk if len(chunk) <= LONG_CHUNK else _shorten(chunk, backend) for chunk in chunks)
 
 
 def in_parts(text: str) -> list[str]:
     """The text in parts of bounded length, cut at white space, so that a long line costs no more than short ones."""
-    if len(text) <= PART:
-        return [text]
     parts, start = [], 0
     while len(text) - start > PART:
-        cut = text.rfind(" ", start, start + PART)
-        if cut <= start:
-            cut = start + PART if (following := text.find(" ", start + PART)) < 0 else following
-            cut = len(text) if following < 0 else cut
-        parts.append(text[start:cut])
-        start = cut
+        found = SPACE.search(text, start + PART)
+        stop = len(text) if found is None else found.start()
+        parts.append(text[start:stop])
+        start = stop
     return [*parts, text[start:]]
 
 
 def _shorten(chunk: str, backend: Backend) -> str:
-    """Cut every run of more than 100 characters that normalisation keeps inside one word.
+    """Cut every run of more than 100 characters that stay in one word, and put spaces between words.
 
-    Normalisation works on single characters, so asking it about each distinct one is exact. Characters that vanish are
-    dropped from such a run, all but one: dropping all might write a special token that was not there.
+    Normalisation works on single characters, so asking it about each distinct one is exact. A space after a character
+    that ends a word changes nothing; one every thousand characters lets `in_parts` cut.
     """
-    kinds = {char: _kind(char, backend) for char in set(chunk)}
-    kept = "".join(map(re.escape, (char for char, kind in kinds.items() if kind == "kept")))
-    gone = "".join(map(re.escape, (char for char, kind in kinds.items() if kind == "gone")))
-    if not kept and not gone:
-        return chunk
-    run = re.compile(f"(?<![{kept}{gone}])[{kept}{gone}]{{{MAX_WORD_CHARACTERS + 1},}}+")
-    dropped = {ord(char): None for char, kind in kinds.items() if kind == "gone"}
+    classes = {"kept": "", "gone": "", "split": ""}
+    dropped: dict[int, None] = {}
+    for char in set(chunk):
+        kind = _kind(char, backend)
+        classes[kind] += re.escape(char)
+        if kind == "gone":
+            dropped[ord(char)] = None
+    inside = classes["kept"] + classes["gone"]
+    if inside:
+        run = re.compile(f"(?<![{inside}])[{inside}]{{{MAX_WORD_CHARACTERS + 1},}}+")
+        chunk = run.sub(lambda match: _cut(match.group(), dropped), chunk)
+    if classes["split"]:
+        chunk = re.sub(f".{{1000}}[^{classes['split']}]*+[{classes['split']}]", r"\g<0> ", chunk, flags=re.DOTALL)
+    return chunk
 
-    def cut(match: re.Match[str]) -> str:
-        whole = match.group()
-        letters = whole.translate(dropped) if dropped else whole
-        vanishing = next((char for char in whole if ord(char) in dropped), "") if dropped else ""
-        return letters[:1] + vanishing + letters[1 : MAX_WORD_CHARACTERS + 1]
 
-    return run.sub(cut, chunk)
+def _cut(run: str, dropped: dict[int, None]) -> str:
+    """The first 101 characters that are kept, and one that vanishes if there was any.
+
+    Without that one, a run of vanishing characters inside could leave a special token that was not there.
+    """
+    letters = run.translate(dropped) if dropped else run
+    vanishing = next((char for char in run if ord(char) in dropped), "")
+    return letters[:1] + vanishing + letters[1 : MAX_WORD_CHARACTERS + 1]
 
 
 def _kind(char: str, backend: Backend) -> str:

@@ -17,6 +17,8 @@ class SpecialTokens:
     cls_token: str | None
     mask_token: str | None
     additional_special_tokens: list[str]
+    bos_token: None = None  # this model has neither
+    eos_token: None = None
     _ids: Mapping[str, int]  # piece -> id
 
     def _id_of(self, token: str | None) -> int | None:

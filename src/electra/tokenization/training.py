@@ -60,7 +60,9 @@ def train_vocabulary(
             continuing_subword_prefix=CONTINUATION,
             show_progress=False,
         )
-        backend.train_from_iterator(_prepared(read(), backend), trainer)
+        # While it trains, a backend answers no questions: the shortening of words asks another.
+        asked = _backend(do_lower_case, strip_accents, tokenize_chinese_chars)
+        backend.train_from_iterator(_prepared(read(), asked), trainer)
     ids = backend.get_vocab(with_added_tokens=True)
     pieces = sorted(ids, key=lambda piece: ids[piece])[:size]
     if problems := find_problems(pieces):
