@@ -130,6 +130,14 @@ def test_a_disk_that_refuses_leaves_the_old_model_whole(saved):
     assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
 
 
+def test_saving_removes_what_a_killed_process_left_in_the_folder(saved):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (saved / f".model.stage-{dead.pid}-00").mkdir()
+    ElectraForMaskedLM(tiny()).save_pretrained(saved)
+    assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
+
+
 def test_a_head_the_file_lacks_starts_at_random_and_is_named(tmp_path):
     ElectraForPreTraining(tiny()).save_pretrained(tmp_path)
     with pytest.warns(NewWeightsWarning, match=r"generator_lm_head.bias.*it has discriminator_predictions instead"):

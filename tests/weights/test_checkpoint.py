@@ -84,13 +84,13 @@ def test_damage_is_found(target, damage, message):
 
 
 def test_a_folder_caught_between_the_two_renames_is_put_back(target):
-    target.rename(target.with_name(".step-1.old"))
+    target.rename(target.with_name(".step-1.stage-old"))
     sweep_stale(target.parent)
     verify_manifest(target)
 
 
 def test_an_old_folder_already_replaced_is_removed(target):
-    write(target.with_name(".step-1.old"), "older")
+    write(target.with_name(".step-1.stage-old"), "older")
     sweep_stale(target.parent)
     assert names(target.parent) == ["step-1"]
     assert (target / "state.json").read_text() == "old"

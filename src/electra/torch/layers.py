@@ -31,7 +31,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x,
 }
 
-# From this many positions on, torch's fused attention is the faster path on CPU and saves the (L, L) scores on GPU.
+# On CPU the two paths of attention take the same time up to about this many positions (H 128 and 256, forward and
+# backward, one core); from there on torch's fused one is faster. On GPU it is always taken: it keeps no (L, L) scores.
 FUSED_FROM = 256
 
 
@@ -99,7 +100,7 @@ class ElectraSelfAttention(nn.Module):
         query, key, value = (self._heads(layer(hidden)) for layer in (self.query, self.key, self.value))
         # The one choice of path: the fused kernel where nobody asks for what it cannot give and L is long enough.
         explicit = with_weights or head_mask is not None or self.position_embedding_type != "absolute"
-        if explicit or hidden.shape[1] < FUSED_FROM:
+        if explicit or (hidden.shape[1] < FUSED_FROM and not hidden.is_cuda):
             context, weights = self._explicit(query, key, value, mask, head_mask)
         else:
             context, weights = self._fused(query, key, value, mask), None

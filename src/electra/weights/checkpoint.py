@@ -5,7 +5,7 @@ verify_manifest           every file of a folder against its manifest
 sweep_stale               remove what a killed process left
 
 Unusual here: replacing a folder takes two renames. A process killed between them leaves the old folder under the name
-`.NAME.old`; the next write_folder_atomically or sweep_stale puts it back.
+`.NAME.stage-old`; the next write_folder_atomically or sweep_stale puts it back.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from electra.weights.files import sync_folder
 
 MANIFEST = "manifest.json"
 STAGE = ".stage-"  # .NAME.stage-PID-xxxx
-OLD = ".old"  # .NAME.old
+OLD = ".stage-old"  # .NAME.stage-old
 
 
 @contextmanager
@@ -37,8 +37,7 @@ def write_folder_atomically(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _restore(path)
-        stage = path.with_name(f".{path.name}{STAGE}{os.getpid()}-{secrets.token_hex(4)}")
-        stage.mkdir()
+        stage = new_stage(path)
     except OSError as error:
         raise WriteError(f"{path} could not be written ({error})") from error
     try:
@@ -54,6 +53,13 @@ def write_folder_atomically(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def new_stage(path: Path) -> Path:
+    """An empty folder beside `path`, named so that sweep_stale knows whose it is."""
+    stage = path.with_name(f".{path.name}{STAGE}{os.getpid()}-{secrets.token_hex(4)}")
+    stage.mkdir()
+    return stage
 
 
 def _write_manifest(folder: Path) -> None:
@@ -127,11 +133,12 @@ def sweep_stale(parent: Path) -> list[Path]:
     """
     removed = []
     for child in sorted(Path(parent).glob(".*")) if Path(parent).is_dir() else []:
-        if child.name.endswith(OLD) and child.is_dir():
+        owner = child.name.rpartition(STAGE)[2].partition("-")[0]
+        if not child.is_dir() or STAGE not in child.name:
+            continue
+        if child.name.endswith(OLD):
             _restore(child.with_name(child.name[1 : -len(OLD)]))
-        elif (
-            STAGE in child.name and child.is_dir() and not _is_alive(child.name.rpartition(STAGE)[2].partition("-")[0])
-        ):
+        elif not _is_alive(owner):
             shutil.rmtree(child, ignore_errors=True)
             removed.append(child)
     return removed

@@ -10,11 +10,11 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from electra.config import ElectraConfig
 from electra.errors import UsageError, WriteError
+from electra.weights.checkpoint import new_stage, sweep_stale
 from electra.weights.files import INDEX, WEIGHTS, Arrays, sync_folder, write_tensors
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -27,7 +27,8 @@ def save_model(folder: Path, config: ElectraConfig, tensors: Arrays, max_shard_s
     limit = parse_size(max_shard_size)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(dir=folder, prefix=".save-"))
+        sweep_stale(folder)
+        stage = new_stage(folder / "model")
         try:
             write_shards(stage, tensors, limit)
             config.save_pretrained(stage)
