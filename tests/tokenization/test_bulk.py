@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from electra.tokenization import ElectraTokenizer, ElectraTokenizerFast
+from electra.tokenization.bulk import LineEncoder
 
 FRAGMENTS = [
     "a" * 150, "the", "é" * 120, "\u0301" * 300, "\u200b" * 200, "中" * 50, "[MASK]", "[MA" + "\u200b" * 150 + "SK]",
@@ -39,6 +40,14 @@ def test_lines_with_monstrous_words_give_the_ids_of_the_slow_tokenizer(vocab_fil
     expected = slow(lines, add_special_tokens=False)["input_ids"]
     assert lengths.tolist() == [len(row) for row in expected]
     assert ids.tolist() == [i for row in expected for i in row]
+
+
+def test_small_blocks_and_a_short_memory_change_nothing(fast, texts):
+    small = LineEncoder(fast.backend_tokenizer, block=20, most_units=5)
+    large = LineEncoder(fast.backend_tokenizer)
+    for _ in range(2):
+        for got, expected in zip(small.encode(texts), large.encode(texts), strict=True):
+            assert np.array_equal(got, expected)
 
 
 @pytest.mark.parametrize("unit", ["a", "中", ".", "word ", "\u0301"])

@@ -97,6 +97,20 @@ def test_a_tokenizer_of_another_kind_is_refused(saved):
         load_tokenizer(saved)
 
 
+def test_added_tokens_that_would_be_lost_are_refused(vocab_file, tmp_path):
+    theirs = transformers.ElectraTokenizerFast(vocab_file=str(vocab_file))
+    theirs.add_tokens(["newcomer"])
+    theirs.save_pretrained(str(tmp_path))
+    with pytest.raises(DataError, match="'newcomer'"):
+        load_tokenizer(tmp_path)
+
+
+def test_words_not_to_split_are_saved(vocab_file, tmp_path):
+    ElectraTokenizer(vocab_file, never_split=["x-y"], do_basic_tokenize=False).save_pretrained(tmp_path)
+    loaded = ElectraTokenizer.from_pretrained(tmp_path)
+    assert (loaded.never_split, loaded.do_basic_tokenize) == ({"x-y"}, False)
+
+
 def test_settings_of_other_tools_survive(saved):
     path = saved / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"our_note": "kept"}))

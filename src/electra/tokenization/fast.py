@@ -3,23 +3,18 @@
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tokenizers import Tokenizer as Backend
 
 from electra.errors import UsageError
 from electra.tokenization import files
 from electra.tokenization.base import Tokenizer
+from electra.tokenization.bulk import Ids, Lengths, LineEncoder
 from electra.tokenization.layout import Pieces, share_room
-from electra.tokenization.long_words import in_parts, shorten_words
 from electra.tokenization.vocabulary import read_vocabulary
 from electra.tokenization.wordpiece import replace_surrogates
-
-Ids = np.ndarray[Any, np.dtype[np.int32]]
-Lengths = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class ElectraTokenizerFast(Tokenizer):
@@ -78,6 +73,10 @@ class ElectraTokenizerFast(Tokenizer):
         """The backend that takes "[MASK]" and the like in a text for text."""
         return self._make_backend(True)
 
+    @cached_property
+    def _line_encoder(self) -> LineEncoder:
+        return LineEncoder(self._text_backend)
+
     def _make_backend(self, split_special_tokens: bool) -> Backend:
         backend = Backend.from_str(json.dumps(self._tokenizer_json()))
         backend.encode_special_tokens = split_special_tokens
@@ -114,20 +113,7 @@ class ElectraTokenizerFast(Tokenizer):
         surrogates become U+FFFD; a word of any length costs time and memory in proportion to the line, and is [UNK].
         Returns ids (sum of lengths,) int32 and lengths (len(lines),) int64.
         """
-        parts: list[str] = []
-        counts: list[int] = []
-        for line in lines:
-            own = in_parts(shorten_words(replace_surrogates(line), self._text_backend))
-            parts += own
-            counts.append(len(own))
-        backend = self._text_backend
-        encode = getattr(backend, "encode_batch_fast", backend.encode_batch)  # since tokenizers 0.20: no offsets kept
-        encoded = [piece.ids for piece in encode(parts, add_special_tokens=False)]
-        sizes = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        ids = np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(sizes.sum()))
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        ends = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        return ids, np.diff(ends[starts])
+        return self._line_encoder.encode(lines)
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Join pieces to a text."""

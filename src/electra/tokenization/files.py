@@ -173,6 +173,7 @@ def read_folder(path: Path) -> Stored:
                 "remove the one that does not belong to the model"
             )
         vocabulary = listed
+    _check_added(path, [*vocabulary, *special.get("additional_special_tokens", [])], whole, config)
     return Stored(vocabulary, recorded, special, settings)
 
 
@@ -184,6 +185,19 @@ DEFAULT_SPECIAL = {
     "mask_token": "[MASK]",
 }
 _SPECIAL_KEYS = (*ROLES, "additional_special_tokens", "extra_special_tokens")
+
+
+def _check_added(path: Path, known: list[str], whole: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Raise DataError where the files hold tokens we would lose: added to the vocabulary, and not as special ones."""
+    listed = {token["id"]: token["content"] for token in whole.get("added_tokens", [])}
+    listed |= {int(i): token["content"] for i, token in config.get("added_tokens_decoder", {}).items()}
+    ids = {token: i for i, token in enumerate(dict.fromkeys(known))}
+    lost = [f"{token!r} (id {i})" for i, token in sorted(listed.items()) if ids.get(token) != i]
+    if lost:
+        raise DataError(
+            f"{path}: tokens were added to this vocabulary that are not special: {', '.join(lost[:5])}. Put them into "
+            "vocab.txt in place of [unused] pieces, or list them under additional_special_tokens"
+        )
 
 
 def _special_tokens(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,12 @@ class ElectraTokenizer(Tokenizer):
         self.do_basic_tokenize = do_basic_tokenize
         self.never_split = frozenset(never_split or ())
 
+    def _settings(self) -> dict[str, Any]:
+        own: dict[str, Any] = {} if self.do_basic_tokenize else {"do_basic_tokenize": False}
+        if self.never_split:
+            own["never_split"] = sorted(self.never_split)
+        return super()._settings() | own
+
     def _encode_texts(self, texts: Sequence[Any], *, is_split_into_words: bool) -> list[Pieces]:
         rows: list[Pieces] = []
         for text in texts:
