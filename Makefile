@@ -1,0 +1,35 @@
+# make demo    set up and train a tiny ELECTRA on text this installation brings (no download beyond it, about ten minutes)
+# make test    set up and run the tests
+# make check   format, lint, types
+PYTHON ?= python3
+# Where the plain torch wheel carries CUDA and none is wanted: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
+BIN := .venv/bin
+
+.PHONY: demo setup test check bench
+
+.venv/product: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[torch,data,report]'
+	touch $@
+
+.venv/development: .venv/product
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[torch,data,report,dev]'
+	touch $@
+
+setup: .venv/development
+
+demo: .venv/product
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo/run.sh
+
+test: .venv/development
+	$(BIN)/python -m pytest -n 2 tests
+
+check: .venv/development
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/mypy
+
+bench: .venv/development
+	$(BIN)/python benchmarks/prepare.py --help

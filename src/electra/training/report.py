@@ -1,0 +1,130 @@
+"""One HTML page of a run: what it was, how it went, what it reached. Self-contained: curves are drawn into the page."""
+
+import html
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from electra.errors import DataError, install_hint
+from electra.training.panel import EVALUATED, clock
+from electra.training.run import RunFolder, read_metrics
+from electra.weights.files import write_atomically
+
+Records = list[dict[str, Any]]
+
+# chart: (title, what to look for, y label, lines of (kind, metric, label))
+CHARTS = (
+    ("Generator", "Falls quickly, then slowly. Held-out text above training text would be over-fitting.", "loss, nats",
+     (("train", "mlm_loss", "training"), ("evaluation", "mlm_loss", "held-out"))),
+    ("Discriminator against knowing nothing", "The gap below the class prior is what it has learned; the prior falls as the generator "
+     "gets better.", "loss, nats",
+     (("train", "discriminator_loss", "training"), ("evaluation", "discriminator_loss", "held-out"), ("evaluation", "prior_loss", "class prior"))),
+    ("Ranking of replaced tokens, held-out", "0.5 is chance for ROC-AUC; average precision starts from the share replaced.", "",
+     (("evaluation", "roc_auc", "ROC-AUC"), ("evaluation", "average_precision", "average precision"), ("evaluation", "replaced_share", "share replaced"))),
+    ("Gradient norm", "Spikes that do not come down announce divergence.", "before clipping", (("train", "gradient_norm", "both networks"),)),
+    ("Learning rate", "", "", (("train", "learning_rate", "of the update"),)),
+    ("Speed", "", "tokens/s", (("train", "tokens_per_second", "training steps"),)),
+)  # fmt: skip
+COLOURS = ("#2563eb", "#d97706", "#6b7280")
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 0 0 .2rem; } p { margin: .2rem 0 .6rem; opacity: .8; }
+.numbers { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1rem 0; }
+.numbers div { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem; } .numbers b { display: block; font-size: 1.3rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem; }
+section { border: 1px solid var(--line); border-radius: 8px; padding: .8rem; } svg { width: 100%; height: auto; background: #fff; border-radius: 4px; }
+table { border-collapse: collapse; } td { padding: .1rem 1rem .1rem 0; vertical-align: top; } code { overflow-wrap: anywhere; }
+"""
+
+
+def write_report(run: Path, target: Path | None = None) -> Path:
+    """Write the page (default: RUN/report.html); DataError where the folder holds no run or has no metrics yet."""
+    folder = RunFolder(run)
+    if not folder.settings_file.exists():
+        raise DataError(f"{run} is not a run folder: it has no settings.json (electra pretrain makes one)")
+    records = list(read_metrics(folder.metrics_file)) if folder.metrics_file.exists() else []
+    if not records:
+        raise DataError(f"{run} has no metrics yet; the first line is written after log_every steps")
+    page = _page(Path(run).name, folder.settings(), records)
+    target = target or folder.path / "report.html"
+    write_atomically(target, lambda file: file.write(page.encode("utf-8")))
+    return target
+
+
+def _page(name: str, facts: dict[str, Any], records: Records) -> str:
+    settings, title = facts["settings"], html.escape(name)
+    last = next((record for record in reversed(records) if record["kind"] == "train"), records[-1])
+    charts = "".join(_section(*chart, records) for chart in CHARTS)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}: ELECTRA pretraining</title><style>{STYLE}</style><h1>{title}</h1>"
+        f"<p>{settings['size']}, objective {settings['objective']}: {last['step']:,} of {settings['steps']:,} steps, "
+        f"{last.get('tokens', 0):,} tokens in {clock(last.get('seconds', 0))} on {html.escape(_machine(facts['machine']))}.</p>"
+        f'{_numbers(records)}<div class="charts">{charts}</div><h2>Settings</h2>{_table(facts)}</html>\n'
+    )
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return f"{machine['device']} ({machine['precision']}, {machine['threads']} threads, {machine['framework']})"
+
+
+def _numbers(records: Records) -> str:
+    evaluations = [record for record in records if record["kind"] == "evaluation"]
+    if not evaluations:
+        return "<p>Not evaluated on held-out text yet.</p>"
+    shown = [(label, form.format(evaluations[-1][key])) for key, (label, form) in EVALUATED.items() if key in evaluations[-1]]
+    boxes = "".join(f"<div><b>{value}</b>{label}</div>" for label, value in shown)
+    return f'<p>On held-out text, after step {evaluations[-1]["step"]:,}:</p><div class="numbers">{boxes}</div>'
+
+
+def _section(title: str, text: str, unit: str, lines: tuple[tuple[str, str, str], ...], records: Records) -> str:
+    series = [(label, _points(records, kind, metric)) for kind, metric, label in lines]
+    series = [(label, points) for label, points in series if points]
+    if not series:
+        return ""
+    return f"<section><h2>{title}</h2><p>{text}</p>{_draw(series, unit, title)}</section>"
+
+
+def _points(records: Records, kind: str, metric: str) -> list[tuple[float, float]]:
+    return [(r["step"], r[metric]) for r in records if r["kind"] == kind and r.get(metric) is not None]
+
+
+def _draw(series: list[tuple[str, list[tuple[float, float]]]], unit: str, title: str) -> str:
+    figure_of, save = _matplotlib()
+    figure = figure_of(figsize=(6, 3.2), layout="constrained")
+    axes = figure.add_subplot()
+    for (label, points), colour in zip(series, COLOURS, strict=False):
+        steps, values = zip(*points, strict=True)
+        axes.plot(steps, values, label=label, color=colour, linewidth=1.6, marker="o" if len(points) < 3 else None)
+    axes.set_xlabel("step")
+    axes.set_ylabel(unit)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(series) > 1:
+        axes.legend(frameon=False)
+    drawn = save(figure)
+    return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
+
+
+def _matplotlib() -> tuple[Callable[..., Any], Callable[[Any], str]]:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise install_hint("matplotlib", "report", "electra report") from None
+
+    def save(figure: Any) -> str:
+        text = io.StringIO()
+        with rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
+            figure.savefig(text, format="svg", metadata={"Date": None})
+        return text.getvalue()
+
+    return Figure, save
+
+
+def _table(facts: dict[str, Any]) -> str:
+    rows = {"electra": facts["electra"], **facts["settings"], **facts["machine"], **{f"corpus {k}": v for k, v in facts["corpus"].items()}}
+    cells = "".join(f"<tr><td>{html.escape(k)}<td><code>{html.escape(str(v))}</code>" for k, v in rows.items())
+    return f"<table>{cells}</table>"
