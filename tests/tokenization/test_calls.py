@@ -1,5 +1,7 @@
 """Calling a tokenizer: padding, truncation, pairs, tensors, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -133,6 +135,13 @@ def test_what_cannot_be_encoded_is_refused_with_a_reason(tokenizer, arguments, o
 def test_padding_without_a_padding_token_is_refused(vocab_file):
     with pytest.raises(UsageError, match="padding token"):
         ElectraTokenizer(vocab_file, pad_token=None)("a", padding="max_length", max_length=9)
+
+
+def test_a_copy_sent_to_another_process_answers_the_same(tokenizer):
+    tokenizer(FULL)
+    copy = pickle.loads(pickle.dumps(tokenizer))
+    assert copy("the [MASK] word").data == tokenizer("the [MASK] word").data
+    assert copy.fingerprint() == tokenizer.fingerprint()
 
 
 def test_offsets_need_the_fast_tokenizer(slow):

@@ -78,29 +78,10 @@ class Tokenizer(Storing):
     def _cannot_truncate(self, message: str) -> None:
         """Raise or warn: a row stays longer than was asked."""
 
-    # -- the vocabulary -----------------------------------------------------------------------------------------------
-
-    @property
-    def vocab_size(self) -> int:
-        """The number of pieces in the vocabulary, without tokens added to it."""
-        return len(self._vocabulary)
-
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    @property
-    def vocab(self) -> dict[str, int]:
-        """The same as `get_vocab()`."""
-        return self.get_vocab()
-
     @property
     def do_lower_case(self) -> bool:
         """Whether text is lower-cased."""
         return bool(self.normalization["do_lower_case"])
-
-    def get_added_vocab(self) -> dict[str, int]:
-        """Special tokens and tokens added to the vocabulary, with their ids."""
-        return {token: self._ids[token] for token in self.all_special_tokens}
 
     @property
     def max_len_single_sentence(self) -> int:
@@ -111,10 +92,6 @@ class Tokenizer(Storing):
     def max_len_sentences_pair(self) -> int:
         """The tokens two texts may have together, special tokens not counted."""
         return self.model_max_length - self.num_special_tokens_to_add(pair=True)
-
-    def get_vocab(self) -> dict[str, int]:
-        """Piece -> id."""
-        return dict(self._ids)
 
     # -- encoding -----------------------------------------------------------------------------------------------------
 

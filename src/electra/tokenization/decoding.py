@@ -28,10 +28,32 @@ def clean_up_spaces(text: str) -> str:
 
 
 class Decoding(SpecialTokens, ABC):
-    """Converting and decoding; a base of the tokenizers."""
+    """The vocabulary, converting and decoding; a base of the tokenizers."""
 
     clean_up_tokenization_spaces: bool
-    _pieces: list[str]
+    _vocabulary: list[str]
+    _pieces: list[str]  # the vocabulary, then tokens added to it
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of pieces in the vocabulary, without tokens added to it."""
+        return len(self._vocabulary)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @property
+    def vocab(self) -> dict[str, int]:
+        """The same as `get_vocab()`."""
+        return self.get_vocab()
+
+    def get_vocab(self) -> dict[str, int]:
+        """Piece -> id."""
+        return dict(self._ids)
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """Special tokens and tokens added to the vocabulary, with their ids."""
+        return {token: self._ids[token] for token in self.all_special_tokens}
 
     @abstractmethod
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:

@@ -24,7 +24,6 @@ class Storing(Decoding):
     padding_side: str
     truncation_side: str
     split_special_tokens: bool
-    _vocabulary: list[str]
     _others: dict[str, Any]
 
     def fingerprint(self) -> str:
