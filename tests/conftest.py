@@ -1,0 +1,54 @@
+"""A small real corpus for every test that trains: generated sentences, a vocabulary trained on them, prepared."""
+
+import numpy as np
+import pytest
+
+WORDS = {
+    "noun": "river teacher engine garden letter window market soldier painting doctor village kitchen machine forest".split(),
+    "verb": "carried opened painted followed repaired watched cleaned described visited measured ignored found".split(),
+    "adjective": "old green quiet careful broken heavy simple famous distant empty bright".split(),
+    "place": "in the morning|near the harbour|after the storm|behind the station|during the winter|without a word".split("|"),
+}
+
+
+def sentences(count, seed=0):
+    """Sentences with real structure: a model can learn which word may stand where."""
+    rng = np.random.default_rng(seed)
+
+    def pick(kind):
+        return str(rng.choice(WORDS[kind]))
+
+    for _ in range(count):
+        yield f"The {pick('adjective')} {pick('noun')} {pick('verb')} the {pick('noun')} {pick('place')}."
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory):
+    """A folder with one file of 150 documents."""
+    folder = tmp_path_factory.mktemp("texts")
+    lines = list(sentences(900))
+    documents = ["\n".join(lines[i : i + 6]) for i in range(0, len(lines), 6)]
+    (folder / "texts.txt").write_text("\n\n".join(documents) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer(texts, tmp_path_factory):
+    """A fast tokenizer trained on the texts, saved and loaded again."""
+    from electra.tokenization import ElectraTokenizerFast, load_tokenizer, train_vocabulary, write_vocabulary
+
+    folder = tmp_path_factory.mktemp("vocabulary")
+    pieces = train_vocabulary((texts / "texts.txt").read_text(encoding="utf-8").splitlines(), size=200)
+    write_vocabulary(folder / "vocab.txt", pieces)
+    ElectraTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder / "saved")
+    return load_tokenizer(folder / "saved")
+
+
+@pytest.fixture(scope="session")
+def corpus(texts, tokenizer, tmp_path_factory):
+    """The folder of the prepared corpus, a tenth of it held out."""
+    from electra.data.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("prepared") / "corpus"
+    prepare(texts, folder, tokenizer, held_out=0.1, processes=1)
+    return folder
