@@ -13,9 +13,13 @@ from electra.objective import ObjectiveSettings, count_predictions, hide
 FOLDER = Path(__file__).parent / "goldens" / "google"
 CASES = ("small_projected", "base_equal", "untied_embeddings", "tied_generator", "uniform_generator", "bert_mlm")
 RENAMES = (
-    (r"/layer_(\d+)/", r"/layer/\1/"), (r"dense_1/", "dense_prediction/"), (r"/kernel$", "/weight"), (r"/gamma$", "/weight"),
-    (r"/beta$", "/bias"), (r"_embeddings$", "_embeddings/weight"), ("generator_predictions/output_bias", "generator_lm_head/bias"),
-)  # fmt: skip
+    (r"/layer_(\d+)/", r"/layer/\1/"),
+    (r"dense_1/", "dense_prediction/"),
+    (r"/(kernel|gamma)$", "/weight"),
+    (r"/beta$", "/bias"),
+    (r"_embeddings$", "_embeddings/weight"),
+    ("generator_predictions/output_bias", "generator_lm_head/bias"),
+)
 
 
 class Case:

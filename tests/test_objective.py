@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import numpy_ops
 import pytest
 import torch
+from google import CASES, FOLDER, Case
 
-import numpy_ops
 from electra.batch import Batch, map_arrays
 from electra.objective import (
     ObjectiveSettings,
@@ -21,7 +22,6 @@ from electra.objective import (
     sample,
 )
 from electra.torch import ops as torch_ops
-from google import CASES, FOLDER, Case
 
 SPECIAL = {"pad": 0, "unk": 2, "cls": 3, "sep": 4, "mask": 5}
 PAIRS = [name for name in CASES if name != "bert_mlm"]
@@ -98,13 +98,17 @@ def test_samples_follow_the_generators_distribution(gumbel_noise):
 
 
 def test_the_original_token_is_never_sampled_where_that_is_asked():
-    masked = type("M", (), {"noise": np.linspace(0, 0.999, 50, dtype=np.float32)[None], "original_ids": np.full((1, 50), 2)})
+    masked = type(
+        "M", (), {"noise": np.linspace(0, 0.999, 50, dtype=np.float32)[None], "original_ids": np.full((1, 50), 2)}
+    )
     scores = np.log(np.full((1, 50, 5), 0.2, np.float32))
     ids = sample(scores, masked, ObjectiveSettings(disallow_correct=True), numpy_ops)
     assert set(ids[0]) == {0, 1, 3, 4}
 
 
-@pytest.mark.parametrize("run", json.loads((FOLDER / "masking_statistics.json").read_text())["runs"], ids=lambda r: str(r["max_seq_length"]))
+@pytest.mark.parametrize(
+    "run", json.loads((FOLDER / "masking_statistics.json").read_text())["runs"], ids=lambda r: str(r["max_seq_length"])
+)
 def test_rows_are_asked_as_often_as_in_the_original(run):
     length, probability = run["max_seq_length"], run["mask_prob"]
     assert max_predictions(length, probability) == run["max_predictions_per_seq"]
@@ -115,7 +119,9 @@ def test_rows_are_asked_as_often_as_in_the_original(run):
 
 def test_positions_are_distinct_never_special_and_even_over_the_row():
     batch = rows([128] * 2000)
-    positions, weights = choose_positions(batch, settings=ObjectiveSettings(), special_ids=SPECIAL, rng=np.random.default_rng(1))
+    positions, weights = choose_positions(
+        batch, settings=ObjectiveSettings(), special_ids=SPECIAL, rng=np.random.default_rng(1)
+    )
     assert positions.shape == (2000, 19)
     assert weights.all()
     assert all(len(set(row)) == 19 for row in positions)
@@ -123,7 +129,7 @@ def test_positions_are_distinct_never_special_and_even_over_the_row():
     counts = np.bincount(positions.ravel(), minlength=128)[1:127]
     expected = counts.sum() / 126
     chi_square = ((counts - expected) ** 2 / expected).sum()
-    assert chi_square < 125 + 4 * np.sqrt(2 * 125)      # four standard deviations; the tail of the row counts as any place
+    assert chi_square < 125 + 4 * np.sqrt(2 * 125)  # four standard deviations; the tail of the row counts as any place
 
 
 def test_drawing_with_replacement_repeats_as_often_as_the_original():
@@ -135,7 +141,9 @@ def test_drawing_with_replacement_repeats_as_often_as_the_original():
 
 def test_a_chosen_token_is_hidden_85_times_in_100_and_otherwise_stays():
     batch = rows([128] * 2000)
-    masked = mask_tokens(batch, settings=ObjectiveSettings(), special_ids=SPECIAL, vocab_size=1000, rng=np.random.default_rng(2))
+    masked = mask_tokens(
+        batch, settings=ObjectiveSettings(), special_ids=SPECIAL, vocab_size=1000, rng=np.random.default_rng(2)
+    )
     shown = np.take_along_axis(masked.input_ids, masked.positions, 1)
     assert np.mean(shown == SPECIAL["mask"]) == pytest.approx(0.85, abs=0.01)
     assert (shown[shown != SPECIAL["mask"]] == masked.original_ids[shown != SPECIAL["mask"]]).all()
@@ -143,11 +151,15 @@ def test_a_chosen_token_is_hidden_85_times_in_100_and_otherwise_stays():
 
 def test_a_row_without_ordinary_tokens_is_asked_nowhere_and_costs_nothing():
     batch = rows([2, 2], length=16)
-    masked = mask_tokens(batch, settings=ObjectiveSettings(), special_ids=SPECIAL, vocab_size=1000, rng=np.random.default_rng(3))
+    masked = mask_tokens(
+        batch, settings=ObjectiveSettings(), special_ids=SPECIAL, vocab_size=1000, rng=np.random.default_rng(3)
+    )
     assert not masked.weights.any()
     np.testing.assert_array_equal(masked.input_ids, batch.input_ids)
     logits = np.zeros((*masked.positions.shape, 1000), np.float32)
-    outcome = electra_loss(lambda *_: logits, lambda *_: np.zeros((2, 16)), batch, masked, ObjectiveSettings(), numpy_ops)
+    outcome = electra_loss(
+        lambda *_: logits, lambda *_: np.zeros((2, 16)), batch, masked, ObjectiveSettings(), numpy_ops
+    )
     assert outcome.mlm_loss == 0
     assert not outcome.is_replaced.any()
 
@@ -155,5 +167,6 @@ def test_a_row_without_ordinary_tokens_is_asked_nowhere_and_costs_nothing():
 def test_documents_of_a_packed_row_do_not_see_each_other():
     batch = Batch(input_ids=None, attention_mask=None, token_type_ids=None, document_ids=np.array([[1, 1, 2, 0]]))
     np.testing.assert_array_equal(
-        attention_mask(batch)[0], [[True, True, False, False], [True, True, False, False], [False, False, True, False], [False] * 3 + [True]]
+        attention_mask(batch)[0],
+        [[True, True, False, False], [True, True, False, False], [False, False, True, False], [False] * 3 + [True]],
     )

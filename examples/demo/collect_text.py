@@ -55,7 +55,13 @@ def paragraphs(text: str) -> Iterator[str]:
         plain = MARKUP.sub(lambda found: next((g for g in found.groups() if g), ""), " ".join(block.split()))
         words = plain.split()
         real = [word for word in words if WORD.fullmatch(word.strip(".,;:()\"'!?"))]
-        if len(words) >= 8 and len(real) >= 0.75 * len(words) and SENTENCE.match(plain) and ">>>" not in block and "===" not in block:
+        if (
+            len(words) >= 8
+            and len(real) >= 0.75 * len(words)
+            and SENTENCE.match(plain)
+            and ">>>" not in block
+            and "===" not in block
+        ):
             yield plain
 
 

@@ -22,7 +22,7 @@ _HOME = {
     "ElectraError": "electra.errors",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

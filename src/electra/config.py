@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from electra.errors import ConfigError, DataError, did_you_mean
 
-ACTIVATIONS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish", "tanh", "linear")
+ACTIVATIONS = (
+    "gelu",
+    "gelu_new",
+    "gelu_fast",
+    "gelu_pytorch_tanh",
+    "quick_gelu",
+    "relu",
+    "silu",
+    "swish",
+    "tanh",
+    "linear",
+)
 POSITION_TYPES = ("absolute", "relative_key", "relative_key_query")
 SUMMARY_TYPES = ("first", "last", "mean", "cls_index")
 PROBLEM_TYPES = (None, "regression", "single_label_classification", "multi_label_classification")
@@ -40,27 +51,39 @@ GENERAL_DEFAULTS: dict[str, Any] = {
 
 # Keys other tools write into config.json that say nothing about this model: kept as they are, without a warning.
 PASSIVE_KEYS = frozenset(
-    "_attn_implementation _name_or_path attn_implementation bad_words_ids begin_suppress_tokens cross_attention_hidden_size "
-    "decoder_start_token_id diversity_penalty do_sample dtype early_stopping encoder_no_repeat_ngram_size "
-    "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id gradient_checkpointing "
-    "is_encoder_decoder length_penalty max_length min_length no_repeat_ngram_size num_beam_groups num_beams "
-    "num_return_sequences output_past output_scores prefix remove_invalid_values repetition_penalty "
-    "return_dict_in_generate suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder "
-    "tokenizer_class top_k top_p torchscript transformers_version typical_p use_bfloat16".split()
+    """
+    _attn_implementation _name_or_path attn_implementation bad_words_ids begin_suppress_tokens
+    cross_attention_hidden_size decoder_start_token_id diversity_penalty do_sample dtype early_stopping
+    encoder_no_repeat_ngram_size exponential_decay_length_penalty finetuning_task forced_bos_token_id
+    forced_eos_token_id gradient_checkpointing is_encoder_decoder length_penalty max_length min_length
+    no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_past output_scores prefix
+    remove_invalid_values repetition_penalty return_dict_in_generate suppress_tokens task_specific_params
+    temperature tf_legacy_loss tie_encoder_decoder tokenizer_class top_k top_p torchscript transformers_version
+    typical_p use_bfloat16
+    """.split()  # noqa: SIM905 - a table of words
 )
 
 # size -> (fields, width of its generator as a share of its own hidden size)
 SIZES: dict[str, tuple[dict[str, Any], float]] = {
     "tiny": (
-        dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_layers=4, num_attention_heads=4,
-             intermediate_size=512, max_position_embeddings=128),
+        dict(
+            vocab_size=4096,
+            embedding_size=128,
+            hidden_size=128,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            intermediate_size=512,
+            max_position_embeddings=128,
+        ),
         0.5,
     ),
     "small": (dict(embedding_size=128, hidden_size=256, num_attention_heads=4, intermediate_size=1024), 0.25),
     "small++": (dict(embedding_size=128, hidden_size=256, num_attention_heads=4, intermediate_size=1024), 1.0),
     "base": (dict(embedding_size=768, hidden_size=768, num_attention_heads=12, intermediate_size=3072), 1 / 3),
     "large": (
-        dict(embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096),
+        dict(
+            embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+        ),
         0.25,
     ),
 }
@@ -87,23 +110,23 @@ class ElectraConfig:
         embedding_size: int = 128,
         hidden_size: int = 256,
         num_hidden_layers: int = 12,
-        num_attention_heads: int = 4,               # each head is hidden_size / num_attention_heads wide
+        num_attention_heads: int = 4,  # each head is hidden_size / num_attention_heads wide
         intermediate_size: int = 1024,
-        hidden_act: str = "gelu",                   # the exact, erf form
+        hidden_act: str = "gelu",  # the exact, erf form
         hidden_dropout_prob: float = 0.1,
         attention_probs_dropout_prob: float = 0.1,
-        max_position_embeddings: int = 512,         # the longest input, in tokens
+        max_position_embeddings: int = 512,  # the longest input, in tokens
         type_vocab_size: int = 2,
-        initializer_range: float = 0.02,            # standard deviation of the truncated normal
+        initializer_range: float = 0.02,  # standard deviation of the truncated normal
         layer_norm_eps: float = 1e-12,
-        summary_type: str = "first",                # the four summary_* settings are multiple choice's
+        summary_type: str = "first",  # the four summary_* settings are multiple choice's
         summary_use_proj: bool = True,
         summary_activation: str | None = "gelu",
         summary_last_dropout: float = 0.1,
         pad_token_id: int = 0,
         position_embedding_type: str = "absolute",
         use_cache: bool = True,
-        classifier_dropout: float | None = None,    # None: hidden_dropout_prob
+        classifier_dropout: float | None = None,  # None: hidden_dropout_prob
         **kwargs: Any,
     ) -> None:
         named = {key: value for key, value in locals().items() if key not in ("self", "kwargs", "__class__")}
@@ -123,7 +146,9 @@ class ElectraConfig:
         if id2label is None:
             id2label = {i: f"LABEL_{i}" for i in range(2 if num_labels is None else num_labels)}
         elif num_labels is not None and num_labels != len(id2label):
-            raise ConfigError(f"num_labels is {num_labels}, but id2label names {len(id2label)} labels; give one of the two")
+            raise ConfigError(
+                f"num_labels is {num_labels}, but id2label names {len(id2label)} labels; give one of the two"
+            )
         self.id2label = {int(i): label for i, label in id2label.items()}
         self.label2id = dict(label2id) if label2id is not None else {label: i for i, label in self.id2label.items()}
 
@@ -205,7 +230,9 @@ class ElectraConfig:
         for key in self._unknown:
             if key not in PASSIVE_KEYS:
                 others = [name for name in known if name != key]
-                warnings.warn(f'ElectraConfig keeps "{key}", which it does not know{did_you_mean(key, others)}', stacklevel=4)
+                warnings.warn(
+                    f'ElectraConfig keeps "{key}", which it does not know{did_you_mean(key, others)}', stacklevel=4
+                )
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -237,7 +264,9 @@ class ElectraConfig:
         (folder / "config.json").write_text(self.to_json_string(), encoding="utf-8")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], *, strict: bool = False, where: str = "the dictionary") -> "ElectraConfig":
+    def from_dict(
+        cls, values: Mapping[str, Any], *, strict: bool = False, where: str = "the dictionary"
+    ) -> "ElectraConfig":
         """The configuration in `values`. strict refuses unknown keys instead of keeping them with a warning."""
         model_type = values.get("model_type", cls.model_type)
         if model_type != cls.model_type:
@@ -344,7 +373,9 @@ def _check_choices(values: Mapping[str, Any]) -> list[str]:
 
 def _check_relations(values: Mapping[str, Any]) -> list[str]:
     problems = []
-    hidden, heads, pad, vocab = (values[key] for key in ("hidden_size", "num_attention_heads", "pad_token_id", "vocab_size"))
+    hidden, heads, pad, vocab = (
+        values[key] for key in ("hidden_size", "num_attention_heads", "pad_token_id", "vocab_size")
+    )
     if _is_integer(hidden) and _is_integer(heads) and heads > 0 and hidden % heads:
         problems.append(f"hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
     if pad is not None and (not _is_integer(pad) or (_is_integer(vocab) and not 0 <= pad < vocab)):

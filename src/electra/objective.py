@@ -25,20 +25,20 @@ import numpy as np
 
 from electra.batch import Array, Batch, Masked
 
-Generator = Callable[[Array, Batch, Array], Array]      # (masked ids (B, L), batch, positions (B, M)) -> logits (B, M, V)
-Discriminator = Callable[[Array, Batch], Array]         # (corrupted ids (B, L), batch) -> logits (B, L), positive: replaced
+Generator = Callable[[Array, Batch, Array], Array]  # (masked ids (B, L), batch, positions (B, M)) -> logits (B, M, V)
+Discriminator = Callable[[Array, Batch], Array]  # (corrupted ids (B, L), batch) -> logits (B, L), positive: replaced
 
 
 class Ops(Protocol):
     """What the objective needs of a framework; arrays in, arrays out."""
 
-    def log_softmax(self, logits: Array) -> Array: ...                              # over the last axis, in float32
-    def take(self, values: Array, ids: Array) -> Array: ...                         # (B, M, V), (B, M) -> (B, M)
-    def one_hot(self, ids: Array, size: int) -> Array: ...                          # (B, M) -> (B, M, V) float32
-    def scatter_add(self, like: Array, positions: Array, values: Array) -> Array: ...   # onto zeros (B, L)
-    def binary_cross_entropy(self, logits: Array, labels: Array) -> Array: ...      # per element, from logits
-    def draw(self, weights: Array, uniform: Array) -> Array: ...                    # (B, M, V), (B, M) -> ids (B, M)
-    def argmax(self, values: Array) -> Array: ...                                   # over the last axis
+    def log_softmax(self, logits: Array) -> Array: ...  # over the last axis, in float32
+    def take(self, values: Array, ids: Array) -> Array: ...  # (B, M, V), (B, M) -> (B, M)
+    def one_hot(self, ids: Array, size: int) -> Array: ...  # (B, M) -> (B, M, V) float32
+    def scatter_add(self, like: Array, positions: Array, values: Array) -> Array: ...  # onto zeros (B, L)
+    def binary_cross_entropy(self, logits: Array, labels: Array) -> Array: ...  # per element, from logits
+    def draw(self, weights: Array, uniform: Array) -> Array: ...  # (B, M, V), (B, M) -> ids (B, M)
+    def argmax(self, values: Array) -> Array: ...  # over the last axis
     def exp(self, values: Array) -> Array: ...
     def log(self, values: Array) -> Array: ...
     def where(self, condition: Array, one: Array, other: Array) -> Array: ...
@@ -54,14 +54,14 @@ class ObjectiveSettings:
     draw_with_replacement and gumbel_noise repeat what the original code does (see AS_SHIPPED); they are off by default.
     """
 
-    mask_probability: float = 0.15          # share of the real tokens that is predicted; large models use 0.25
-    show_mask_probability: float = 0.85     # a chosen token is shown as [MASK] so often, and left as it is otherwise
+    mask_probability: float = 0.15  # share of the real tokens that is predicted; large models use 0.25
+    show_mask_probability: float = 0.85  # a chosen token is shown as [MASK] so often, and left as it is otherwise
     generator_weight: float = 1.0
     discriminator_weight: float = 50.0
-    temperature: float = 1.0                # of the generator's samples
-    disallow_correct: bool = False          # never sample the original token
-    draw_with_replacement: bool = False     # a position may be drawn twice; its sampled ids are then averaged (sic)
-    gumbel_noise: bool = False              # sample by Gumbel noise on every token instead of by the inverse distribution
+    temperature: float = 1.0  # of the generator's samples
+    disallow_correct: bool = False  # never sample the original token
+    draw_with_replacement: bool = False  # a position may be drawn twice; its sampled ids are then averaged (sic)
+    gumbel_noise: bool = False  # sample by Gumbel noise on every token instead of by the inverse distribution
 
 
 # What google-research/electra runs, including what its author calls a mistake (issue 41): a named recipe, never a default.
@@ -74,12 +74,12 @@ class Outcome:
 
     loss: Array
     mlm_loss: Array
-    mlm_log_probabilities: Array                    # (B, M, V)
+    mlm_log_probabilities: Array  # (B, M, V)
     discriminator_loss: Array | None = None
-    sampled_ids: Array | None = None                # (B, M)
-    corrupted_ids: Array | None = None              # (B, L)
-    is_replaced: Array | None = None                # (B, L) bool, the labels
-    discriminator_logits: Array | None = None       # (B, L)
+    sampled_ids: Array | None = None  # (B, M)
+    corrupted_ids: Array | None = None  # (B, L)
+    is_replaced: Array | None = None  # (B, L) bool, the labels
+    discriminator_logits: Array | None = None  # (B, L)
 
 
 # ---------------------------------------------------------------------------------------------------------------- hide
@@ -96,7 +96,8 @@ def count_predictions(real: np.ndarray, probability: float) -> np.ndarray:
     Rounded half to even in float32, as the original rounds.
     """
     wanted = np.round(real.sum(1).astype(np.float32) * np.float32(probability))
-    return np.clip(wanted, 1, max_predictions(real.shape[1], probability)).astype(np.int64)
+    counts: np.ndarray = np.clip(wanted, 1, max_predictions(real.shape[1], probability)).astype(np.int64)
+    return counts
 
 
 def choose_positions(
@@ -109,20 +110,20 @@ def choose_positions(
     """
     ids, real = np.asarray(batch.input_ids), np.asarray(batch.attention_mask) > 0
     never = [special_ids[name] for name in ("cls", "sep", "mask")]
-    candidates = real & ~np.isin(ids, never)                                                # (B, L)
+    candidates = real & ~np.isin(ids, never)  # (B, L)
     slots = max_predictions(ids.shape[1], settings.mask_probability)
-    wanted = count_predictions(real, settings.mask_probability)                             # (B,)
+    wanted = count_predictions(real, settings.mask_probability)  # (B,)
 
-    keys = np.where(candidates, rng.random(ids.shape), 2.0)                                 # candidates sort first
+    keys = np.where(candidates, rng.random(ids.shape), 2.0)  # candidates sort first
     if settings.draw_with_replacement:
-        order = np.argsort(keys, axis=1)                                                    # candidates, shuffled
+        order = np.argsort(keys, axis=1)  # candidates, shuffled
         picks = (rng.random((len(ids), slots)) * candidates.sum(1, keepdims=True)).astype(np.int64)
         positions = np.take_along_axis(order, picks, axis=1)
         available = np.where(candidates.any(1), slots, 0)
     else:
         positions = np.argsort(keys, axis=1)[:, :slots]
         available = candidates.sum(1)
-    used = np.arange(slots)[None, :] < np.minimum(wanted, available)[:, None]               # (B, M)
+    used = np.arange(slots)[None, :] < np.minimum(wanted, available)[:, None]  # (B, M)
     return np.where(used, positions, 0).astype(np.int32), used.astype(np.float32)
 
 
@@ -136,7 +137,9 @@ def hide(
     original_ids = np.where(used, np.take_along_axis(ids, positions, axis=1), 0)
     rows, slots = np.nonzero(used & (coins < settings.show_mask_probability))
     ids[rows, positions[rows, slots]] = mask_id
-    return Masked(input_ids=ids, positions=positions, original_ids=original_ids.astype(np.int32), weights=weights, noise=noise)
+    return Masked(
+        input_ids=ids, positions=positions, original_ids=original_ids.astype(np.int32), weights=weights, noise=noise
+    )
 
 
 def mask_tokens(
@@ -163,13 +166,13 @@ def electra_loss(
     loss of the whole whatever the split; by default the batch's own.
     """
     predictions, tokens = totals or (None, None)
-    log_probabilities = ops.log_softmax(generator(masked.input_ids, batch, masked.positions))      # (B, M, V)
+    log_probabilities = ops.log_softmax(generator(masked.input_ids, batch, masked.positions))  # (B, M, V)
     mlm_loss = _mean(-ops.take(log_probabilities, masked.original_ids), masked.weights, predictions)
 
-    sampled_ids = sample(ops.stop_gradient(log_probabilities), masked, settings, ops)              # (B, M)
+    sampled_ids = sample(ops.stop_gradient(log_probabilities), masked, settings, ops)  # (B, M)
     corrupted_ids, is_replaced = corrupt(batch.input_ids, masked.positions, sampled_ids, masked.weights, ops)
 
-    logits = discriminator(corrupted_ids, batch)                                                   # (B, L)
+    logits = discriminator(corrupted_ids, batch)  # (B, L)
     errors = ops.binary_cross_entropy(logits, ops.to_float(is_replaced))
     # Every real token counts, [CLS] and [SEP] too: this is where ELECTRA learns from all positions, BERT from 15%.
     discriminator_loss = _mean(errors, ops.to_float(batch.attention_mask), tokens)
@@ -191,7 +194,7 @@ def mlm_loss(
     ops: Any, totals: tuple[float, float] | None = None,
 ) -> Outcome:  # fmt: skip
     """BERT's objective on the same batches: predict what was hidden, nothing else. `generator` is the model of full size."""
-    log_probabilities = ops.log_softmax(generator(masked.input_ids, batch, masked.positions))      # (B, M, V)
+    log_probabilities = ops.log_softmax(generator(masked.input_ids, batch, masked.positions))  # (B, M, V)
     predictions = totals[0] if totals else None
     loss = _mean(-ops.take(log_probabilities, masked.original_ids), masked.weights, predictions)
     return Outcome(loss=settings.generator_weight * loss, mlm_loss=loss, mlm_log_probabilities=log_probabilities)
@@ -223,7 +226,7 @@ def corrupt(input_ids: Array, positions: Array, sampled_ids: Array, weights: Arr
     Source: google-research/electra, pretrain/pretrain_helpers.py, scatter_update; run_pretraining.py, _get_fake_data.
     """
     used = ops.to_int(weights)
-    hits = ops.scatter_add(input_ids, positions, used)                                             # (B, L)
+    hits = ops.scatter_add(input_ids, positions, used)  # (B, L)
     written = ops.scatter_add(input_ids, positions, used * sampled_ids)
     corrupted_ids = ops.where(hits > 0, written // ops.where(hits > 0, hits, hits + 1), input_ids)
     return corrupted_ids, corrupted_ids != input_ids

@@ -73,14 +73,12 @@ def test_with_draws_of_our_own_the_statistics_are_the_original_s(text, max_lengt
         examples = build_segments(corpus, max_length, seed)
         rows = examples.rows(np.arange(len(examples)))
         real = rows.attention_mask.sum(axis=1)
-        runs.append(
-            [len(real), (real == max_length).mean(), 1 - rows.attention_mask.mean(), rows.token_type_ids.any(1).mean()]
-        )
-    means = dict(
-        zip(("examples", "share_full_length", "padding_share", "share_two_segments"), np.mean(runs, 0), strict=True)
-    )
+        has_second = rows.token_type_ids.any(axis=1)
+        runs.append([len(real), (real == max_length).mean(), 1 - rows.attention_mask.mean(), has_second.mean()])
+    names = ("examples", "share_full_length", "padding_share", "share_two_segments")
+    means = dict(zip(names, np.mean(runs, axis=0), strict=True))
     for key, mean in told["mean_over_seeds"].items():
-        # Each side is a mean of eight seeds: its own standard error is a third of the spread; five of them, for two sides.
+        # Each side is the mean of eight seeds; the difference may be five of its standard errors.
         assert means[key] == pytest.approx(mean, abs=5 * 2**0.5 * told["std_over_seeds"][key] / 8**0.5), key
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from google import CASES, FOLDER, Case, groups, state_dict
 
 from electra.batch import map_arrays
 from electra.errors import RunFailedError
@@ -15,7 +16,6 @@ from electra.torch.optim import set_moments
 from electra.training.metrics import as_shipped
 from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings
-from google import CASES, FOLDER, Case, groups, state_dict
 
 PAIRS = [name for name in CASES if name != "bert_mlm"]
 
@@ -204,7 +204,9 @@ def test_twelve_updates_follow_the_original_step_by_step(name, run):
 def adopt_slots(backend, case, count):
     state = {}
     for kind in ("m", "v"):
-        slots = {n.removesuffix(f"/adam_{kind}"): a for n, a in case.arrays["slots"].items() if n.endswith(f"adam_{kind}")}
+        slots = {
+            n.removesuffix(f"/adam_{kind}"): a for n, a in case.arrays["slots"].items() if n.endswith(f"adam_{kind}")
+        }
         for network, scope in (("generator", "generator"), ("discriminator", "electra")):
             state |= {f"{network}.{name}/{kind}": torch.tensor(a) for name, a in state_dict(slots, scope).items()}
     set_moments(backend.optimizer, backend.parameters().items(), state, count=count)
@@ -213,7 +215,9 @@ def adopt_slots(backend, case, count):
 def test_a_batch_in_parts_makes_the_same_update():
     case = Case("small_projected")
     whole, parts = CaseBackend(case), CaseBackend(case)
-    cut = [tuple(map_arrays(v, lambda a, s=s: a[s]) for v in (case.batch, case.masked)) for s in (slice(0, 2), slice(2, 5))]
+    cut = [
+        tuple(map_arrays(v, lambda a, s=s: a[s]) for v in (case.batch, case.masked)) for s in (slice(0, 2), slice(2, 5))
+    ]
     one = whole.train_step([(case.batch, case.masked)], step=0, learning_rate=1e-3)
     two = parts.train_step(cut, step=0, learning_rate=1e-3)
     assert two == pytest.approx(one, rel=1e-5)

@@ -21,7 +21,11 @@ def rate_of(run, step):
     warmup = run["warmup_steps"] if "warmup_steps" in run else total * run["warmup_proportion"]
     shift = 1 if "rate_of_next_step" in run["name"] else 0
     return learning_rate(
-        step + shift, base=run["learning_rate"], total_steps=total, warmup_steps=warmup, power=run.get("lr_decay_power", 1.0)
+        step + shift,
+        base=run["learning_rate"],
+        total_steps=total,
+        warmup_steps=warmup,
+        power=run.get("lr_decay_power", 1.0),
     )
 
 
@@ -49,8 +53,12 @@ def test_a_hundred_updates_follow_the_original(run):
         state = moments(optimizer, variables.items())
         for name, variable in variables.items():
             np.testing.assert_allclose(variable.detach(), expected[name], atol=2e-6, rtol=2e-6, err_msg=name)
-            np.testing.assert_allclose(state[f"{name}/m"], expected[f"{name}/adam_m"], atol=1e-6, rtol=1e-5, err_msg=name)
-            np.testing.assert_allclose(state[f"{name}/v"], expected[f"{name}/adam_v"], atol=1e-6, rtol=1e-5, err_msg=name)
+            np.testing.assert_allclose(
+                state[f"{name}/m"], expected[f"{name}/adam_m"], atol=1e-6, rtol=1e-5, err_msg=name
+            )
+            np.testing.assert_allclose(
+                state[f"{name}/v"], expected[f"{name}/adam_v"], atol=1e-6, rtol=1e-5, err_msg=name
+            )
 
 
 def test_saved_moments_continue_bit_for_bit():

@@ -16,7 +16,12 @@ def test_every_preset_is_valid_and_names_its_networks(name):
 
 def test_the_defaults_are_the_papers_small_model():
     settings = PretrainSettings()
-    assert (settings.steps, settings.batch_size, settings.max_length, settings.learning_rate) == (1_000_000, 128, 128, 5e-4)
+    assert (settings.steps, settings.batch_size, settings.max_length, settings.learning_rate) == (
+        1_000_000,
+        128,
+        128,
+        5e-4,
+    )
     generator = settings.networks(30522, 0)["generator"]
     assert (generator.hidden_size, generator.num_attention_heads, generator.intermediate_size) == (64, 1, 256)
 
@@ -31,7 +36,12 @@ def test_every_bad_value_is_named_at_once():
         PretrainSettings(steps=0, size="smal", learning_rate=-1, batch_size=10, accumulate=3)
     message = str(caught.value)
     assert "4 problems" in message or "5 problems" in message
-    for part in ("steps is 0", 'did you mean "small"', "learning_rate is -1", "batch_size 10 is not a multiple of accumulate 3"):
+    for part in (
+        "steps is 0",
+        'did you mean "small"',
+        "learning_rate is -1",
+        "batch_size 10 is not a multiple of accumulate 3",
+    ):
         assert part in message
 
 

@@ -42,7 +42,7 @@ def _run(verb: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"electra {verb}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:     # the reader of our output left, as `head` does
+    except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

@@ -61,7 +61,15 @@ def _describe(token: InspectedToken, text: str) -> str:
 
 def _shade(probability: float) -> str:
     """From plain to red; steps, so that eight-colour terminals show them too."""
-    return "bold white on red" if probability > 0.5 else "black on yellow" if probability > 0.25 else "underline" if probability > 0.15 else ""
+    return (
+        "bold white on red"
+        if probability > 0.5
+        else "black on yellow"
+        if probability > 0.25
+        else "underline"
+        if probability > 0.15
+        else ""
+    )
 
 
 def main(words: list[str]) -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +15,9 @@ from electra.training.settings import PRESETS, PretrainSettings, preset, read_re
 class Pretrain:
     """Train a generator and a discriminator on a prepared corpus. The same command continues a run that was stopped."""
 
-    corpus: tyro.conf.Positional[Path]
+    corpus: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CORPUS")]
     """folder written by `electra prepare`"""
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """folder of the run: metrics, checkpoints and, at the end, discriminator/ and generator/"""
     preset: str = "small"
     """tiny, small, small++, base, large, small-as-shipped: where the settings start"""
@@ -27,7 +27,7 @@ class Pretrain:
     """what trains"""
     quiet: bool = False
     """no progress on the terminal; metrics.jsonl has everything"""
-    settings: Annotated[PretrainSettings, tyro.conf.arg(name="")] = PretrainSettings()
+    settings: Annotated[PretrainSettings, tyro.conf.arg(name="")] = field(default_factory=PretrainSettings)
 
 
 def main(words: list[str]) -> int:

@@ -14,7 +14,7 @@ from electra.data.sources import find_sources
 from electra.errors import UsageError
 from electra.tokenization import ElectraTokenizerFast, measure_coverage, train_vocabulary, write_vocabulary
 
-SAMPLE = 2000       # documents the coverage is measured on
+SAMPLE = 2000  # documents the coverage is measured on
 
 
 def vocab(

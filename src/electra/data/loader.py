@@ -3,7 +3,7 @@
 The values are those of make(start), make(start + 1), ... for any number of workers, because make is a pure function.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from electra.data.workers import ordered_map
@@ -12,7 +12,7 @@ from electra.errors import UsageError
 T = TypeVar("T")
 
 
-def ordered(make: Callable[[int], T], *, start: int, stop: int, workers: int) -> Iterator[T]:
+def ordered(make: Callable[[int], T], *, start: int, stop: int, workers: int) -> Generator[T]:
     """make(step) for steps start to stop - 1, in order, at most two steps per worker ahead of the consumer.
 
     workers=0 computes in this process. Otherwise `make` has to be picklable and pure; its exceptions are raised here, a

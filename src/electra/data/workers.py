@@ -107,11 +107,7 @@ class _Worker:
         code = self.process.exitcode
         if self.was_replaced:
             killed = code is not None and code < 0
-            hint = (
-                "most often the machine ran out of memory: use fewer processes"
-                if killed
-                else "what it wrote above says why"
-            )
+            hint = "most often the memory was too small: use fewer processes" if killed else "see what it wrote above"
             raise TryAgainError(f"a {self.name} process died twice (pid {self.process.pid}, exit code {code}); {hint}")
         self.end()
         self.was_replaced = True

@@ -23,7 +23,7 @@ class InspectedToken:
     start: int
     end: int
     replaced: float
-    proposals: tuple[tuple[str, float], ...] = ()   # the generator's tokens with their probabilities, best first
+    proposals: tuple[tuple[str, float], ...] = ()  # the generator's tokens with their probabilities, best first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,18 @@ class Inspector:
             raise InputError(f"the text has {len(ids)} tokens, the model reads {limit}; inspect it in shorter pieces")
         probabilities = self._probabilities(ids)
         inner = [i for i, (start, end) in enumerate(offsets) if end > start]
-        flagged = [i for i in inner if probabilities[i] > threshold] or sorted(inner, key=lambda i: -probabilities[i])[:1]
+        flagged = [i for i in inner if probabilities[i] > threshold] or sorted(inner, key=lambda i: -probabilities[i])[
+            :1
+        ]
         proposed = {i: self._propose(ids, i, proposals) for i in flagged}
         tokens = tuple(
             InspectedToken(
-                token=self.tokenizer.convert_ids_to_tokens(ids[i]), start=offsets[i][0], end=offsets[i][1],
-                replaced=float(probabilities[i]), proposals=proposed.get(i, ()),
-            )  # fmt: skip
+                token=self.tokenizer.convert_ids_to_tokens(ids[i]),
+                start=offsets[i][0],
+                end=offsets[i][1],
+                replaced=float(probabilities[i]),
+                proposals=proposed.get(i, ()),
+            )
             for i in inner
         )
         return InspectedText(text=text, tokens=tokens)
@@ -82,7 +87,7 @@ class Inspector:
 
         with torch.no_grad():
             logits = self.discriminator(torch.tensor([list(ids)])).logits[0]
-        return torch.sigmoid(logits).numpy()  # type: ignore[no-any-return]
+        return torch.sigmoid(logits).numpy()
 
     def _propose(self, ids: Sequence[int], position: int, count: int) -> tuple[tuple[str, float], ...]:
         if self.generator is None or not count:

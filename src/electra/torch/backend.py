@@ -31,13 +31,17 @@ CLASSES = {"discriminator": ElectraForPreTraining, "generator": ElectraForMasked
 class Backend:
     """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
 
-    def __init__(self, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]) -> None:
+    def __init__(
+        self, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]
+    ) -> None:
         keep_freed_memory()
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings, self.special_ids = settings, special_ids
         self.device = torch.device(_device(settings.device))
-        self.bfloat16 = settings.precision == "bfloat16" or (settings.precision == "auto" and has_fast_bfloat16(self.device))
+        self.bfloat16 = settings.precision == "bfloat16" or (
+            settings.precision == "auto" and has_fast_bfloat16(self.device)
+        )
         torch.manual_seed(settings.seed)
         models = {name: CLASSES[name](config) for name, config in networks.items()}
         for model in models.values():
@@ -49,7 +53,7 @@ class Backend:
             share_embeddings(models["generator"], models["discriminator"])
         self.models = {name: model.to(self.device).train() for name, model in models.items()}
         for model in self.models.values():
-            model.check_inputs = False      # the corpus was checked against the vocabulary when the run began
+            model.check_inputs = False  # the corpus was checked against the vocabulary when the run began
             if self.settings.compile:
                 for layer in model.electra.encoder.layer:
                     layer.compile()
@@ -80,14 +84,14 @@ class Backend:
 
     def _generate(self, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
         model = self.models.get("generator") or self.models["masked_lm"]
-        hidden = self._encode(model, input_ids, batch)                                          # (B, L, H)
+        hidden = self._encode(model, input_ids, batch)  # (B, L, H)
         # Only the asked positions go through the vocabulary-wide head: the rest would be most of the step's work.
         asked = hidden.gather(1, positions.long()[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, M, H)
-        return model.mlm_logits(asked)                                                          # (B, M, V)
+        return model.mlm_logits(asked)  # (B, M, V)
 
     def _discriminate(self, input_ids: Tensor, batch: Batch) -> Tensor:
         model = self.models["discriminator"]
-        return model.discriminator_predictions(self._encode(model, input_ids, batch))           # (B, L)
+        return model.discriminator_predictions(self._encode(model, input_ids, batch))  # (B, L)
 
     def _encode(self, model: Any, input_ids: Tensor, batch: Batch) -> Tensor:
         return model.electra(
@@ -99,7 +103,7 @@ class Backend:
 
     def outcome(self, part: Part, totals: tuple[float, float] | None = None) -> Outcome:
         """The objective on one part of a batch, whose arrays are NumPy's."""
-        batch, masked = (map_arrays(value, self._to_device) for value in part)
+        batch, masked = map_arrays(part[0], self._to_device), map_arrays(part[1], self._to_device)
         loss = OBJECTIVES[self.settings.objective]
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             return loss(self._generate, self._discriminate, batch, masked, self.settings, ops, totals)
@@ -119,7 +123,9 @@ class Backend:
                 sums[name] = sums.get(name, 0) + value
         parameters = self.parameters().values()
         sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
-        values = dict(zip(sums, torch.stack([v.float() for v in sums.values()]).tolist(), strict=True))   # one wait, not ten
+        values = dict(
+            zip(sums, torch.stack([v.float() for v in sums.values()]).tolist(), strict=True)
+        )  # one wait, not ten
         if not all(map(_is_finite, (values["loss"], values["gradient_norm"]))):
             self.optimizer.zero_grad()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
@@ -155,7 +161,9 @@ class Backend:
         """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v."""
         for name, model in self.models.items():
             model.save_pretrained(folder / name)
-        state = {name: tensor.cpu().numpy() for name, tensor in moments(self.optimizer, self.parameters().items()).items()}
+        state = {
+            name: tensor.cpu().numpy() for name, tensor in moments(self.optimizer, self.parameters().items()).items()
+        }
         write_tensors(folder / "optimizer.safetensors", state)
 
     def load(self, folder: Path, *, updates: int) -> None:
@@ -168,7 +176,7 @@ class Backend:
 def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:
     """What a step reports, as sums that add up over the parts of a batch."""
     sums = {"loss": outcome.loss.detach(), "mlm_loss": outcome.mlm_loss.detach()}
-    if outcome.discriminator_logits is None:
+    if outcome.discriminator_logits is None or outcome.discriminator_loss is None:
         return sums
     real = to_device(part[0].attention_mask) > 0
     replaced, said = outcome.is_replaced & real, (outcome.discriminator_logits > 0) & real
@@ -220,7 +228,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep and reuse freed pages instead of giving them back and faulting them in again at every step."""
     if not sys.platform.startswith("linux"):
         return
-    trim_threshold, mmap_threshold = -1, -3     # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(trim_threshold, (1 << 31) - 1)

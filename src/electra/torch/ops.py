@@ -28,7 +28,7 @@ def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def draw(weights: Tensor, uniform: Tensor) -> Tensor:
     cumulative = weights.cumsum(-1)
     ids = torch.searchsorted(cumulative, uniform[..., None] * cumulative[..., -1:], right=True)[..., 0]
-    return ids.clamp(max=weights.shape[-1] - 1)     # rounding may put the target on the last edge
+    return ids.clamp(max=weights.shape[-1] - 1)  # rounding may put the target on the last edge
 
 
 def argmax(values: Tensor) -> Tensor:

@@ -11,11 +11,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-UNDECAYED = ("LayerNorm", "layer_norm", "bias")     # a parameter with one of these in its name is not decayed
+UNDECAYED = ("LayerNorm", "layer_norm", "bias")  # a parameter with one of these in its name is not decayed
 
 
 def adam(
-    parameters: Iterable[tuple[str, Tensor]], *, weight_decay: float, epsilon: float, betas: tuple[float, float] = (0.9, 0.999)
+    parameters: Iterable[tuple[str, Tensor]],
+    *,
+    weight_decay: float,
+    epsilon: float,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> torch.optim.AdamW:
     """The optimizer over named parameters; `update` makes its steps."""
     named = list(parameters)
@@ -41,7 +45,10 @@ def moments(optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor
     """The optimizer's state as named tensors: NAME/m and NAME/v."""
     state = {}
     for name, parameter in parameters:
-        held = optimizer.state.get(parameter) or {"exp_avg": torch.zeros_like(parameter), "exp_avg_sq": torch.zeros_like(parameter)}
+        held = optimizer.state.get(parameter) or {
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
         state[f"{name}/m"], state[f"{name}/v"] = held["exp_avg"], held["exp_avg_sq"]
     return state
 

@@ -44,7 +44,9 @@ def open_backend(
 ) -> Backend:
     """The backend of a framework, its networks initialised from the run's seed."""
     if framework not in FRAMEWORKS:
-        raise UsageError(f'there is no framework "{framework}"{did_you_mean(framework, FRAMEWORKS)}; expected {", ".join(FRAMEWORKS)}')
+        raise UsageError(
+            f'there is no framework "{framework}"{did_you_mean(framework, FRAMEWORKS)}; expected {", ".join(FRAMEWORKS)}'
+        )
     module, package = FRAMEWORKS[framework]
     try:
         import_module(package)

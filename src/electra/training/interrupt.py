@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from signal import SIG_DFL, SIGINT, SIGTERM, Signals, signal
 from types import FrameType
 
-EXIT_CODES = {SIGTERM: 75, SIGINT: 130}      # try again; and what a shell expects after Ctrl-C
+EXIT_CODES = {SIGTERM: 75, SIGINT: 130}  # try again; and what a shell expects after Ctrl-C
 
 
 class StopRequest:

@@ -42,9 +42,9 @@ def measure(observed: Iterable[Observed]) -> dict[str, float]:
     }
     if not batches or batches[0].logits is None:
         return result
-    sampled = _join(b.sampled_ids[u] for b, u in zip(batches, used, strict=True))       # type: ignore[index]
-    logits = _join(b.logits[b.real > 0] for b in batches).astype(np.float64)            # type: ignore[index]
-    replaced = _join(b.is_replaced[b.real > 0] for b in batches).astype(bool)           # type: ignore[index]
+    sampled = _join(b.sampled_ids[u] for b, u in zip(batches, used, strict=True))  # type: ignore[index]
+    logits = _join(b.logits[b.real > 0] for b in batches).astype(np.float64)  # type: ignore[index]
+    replaced = _join(b.is_replaced[b.real > 0] for b in batches).astype(bool)  # type: ignore[index]
     share = _mean(replaced)
     loss, prior = _mean(binary_cross_entropy(logits, replaced)), entropy(share)
     return result | {
@@ -91,8 +91,8 @@ def roc_auc(scores: np.ndarray, labels: np.ndarray) -> float:
     positives, negatives = int(labels.sum()), int((~labels).sum())
     if not positives or not negatives:
         return float("nan")
-    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]                 # the mean rank of tied scores, from 1
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # the mean rank of tied scores, from 1
     return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
@@ -108,7 +108,8 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def binary_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Per element, in nats, from logits; the same shape."""
-    return np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
+    errors: np.ndarray = np.maximum(logits, 0) - logits * labels + np.log1p(np.exp(-np.abs(logits)))
+    return errors
 
 
 def entropy(share: float) -> float:
@@ -118,14 +119,15 @@ def entropy(share: float) -> float:
 
 def _threshold_auc(probabilities: np.ndarray, labels: np.ndarray, count: int = 200) -> float:
     thresholds = np.concatenate([[-1e-7], np.arange(1, count - 1) / (count - 1), [1 + 1e-7]])
-    above = np.float32(probabilities)[None, :] > np.float32(thresholds)[:, None]
+    above = probabilities.astype(np.float32)[None, :] > thresholds.astype(np.float32)[:, None]
     true_rate = (above & labels).sum(1) / (labels.sum() + 1e-7)
     false_rate = (above & ~labels).sum(1) / ((~labels).sum() + 1e-7)
     return float(((false_rate[:-1] - false_rate[1:]) * (true_rate[:-1] + true_rate[1:]) / 2).sum())
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logits))
+    probabilities: np.ndarray = 1 / (1 + np.exp(-logits))
+    return probabilities
 
 
 def _weighted(values: np.ndarray, weights: Any) -> float:

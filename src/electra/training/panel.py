@@ -74,7 +74,9 @@ class Panel:
         train, evaluation = _rows(self.train, SHOWN), _rows(self.evaluation, EVALUATED)
         table.add_row("[bold]training", "", "[bold]held-out text" if evaluation else "", "")
         for i in range(max(len(train), len(evaluation))):
-            table.add_row(*(train[i] if i < len(train) else ("", "")), *(evaluation[i] if i < len(evaluation) else ("", "")))
+            table.add_row(
+                *(train[i] if i < len(train) else ("", "")), *(evaluation[i] if i < len(evaluation) else ("", ""))
+            )
         step = self.train.get("step", 0)
         outer = Table.grid()
         outer.add_row(ProgressBar(total=self.total, completed=step, width=60))

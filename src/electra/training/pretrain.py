@@ -35,9 +35,9 @@ from electra.training.run import RunFolder
 from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings, with_steps
 
-BUILDERS: dict[str, Callable[..., Examples]] = {"segments": build_segments, "packed": build_packed}
-TRAIN, HELD_OUT = 0, 1                  # streams of random numbers
-PROBE_STEPS = 12                        # steps that are timed where a run's length is given in minutes
+BUILDERS: dict[str, Callable[[Corpus, int, int], Any]] = {"segments": build_segments, "packed": build_packed}
+TRAIN, HELD_OUT = 0, 1  # streams of random numbers
+PROBE_STEPS = 12  # steps that are timed where a run's length is given in minutes
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,10 @@ class Steps:
         """The first `eval_rows` rows of held-out text, masked the same way at every evaluation."""
         corpus, examples = _examples(self.corpus, "validation", self.settings)
         rng = np.random.default_rng([self.settings.seed, HELD_OUT])
-        count, size = min(len(examples), self.settings.eval_rows), max(1, self.settings.batch_size // self.settings.accumulate)
+        count, size = (
+            min(len(examples), self.settings.eval_rows),
+            max(1, self.settings.batch_size // self.settings.accumulate),
+        )
         order = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
         return [self._masked(examples.rows(indices), corpus, rng) for indices in order]
 
@@ -117,14 +120,16 @@ def _with_measured_steps(
     assert settings.minutes is not None
     backend, steps = new_backend(), Steps(corpus, "train", settings)
     for step in range(PROBE_STEPS):
-        if step == PROBE_STEPS // 3:        # the first steps warm caches and kernels
+        if step == PROBE_STEPS // 3:  # the first steps warm caches and kernels
             started = time.perf_counter()
         backend.train_step(steps(step), step=step, learning_rate=0.0)
     seconds = (time.perf_counter() - started) / (PROBE_STEPS - PROBE_STEPS // 3)
     return with_steps(settings, max(1, int(settings.minutes * 60 / seconds)))
 
 
-def _record(settings: PretrainSettings, corpus: Corpus, networks: dict[str, ElectraConfig], backend: Backend) -> dict[str, Any]:
+def _record(
+    settings: PretrainSettings, corpus: Corpus, networks: dict[str, ElectraConfig], backend: Backend
+) -> dict[str, Any]:
     return {
         "electra": electra.__version__,
         "settings": settings.to_dict(),
@@ -137,11 +142,13 @@ def _record(settings: PretrainSettings, corpus: Corpus, networks: dict[str, Elec
 class Pretraining:
     """One run under way: its loop, its metrics, its checkpoints."""
 
-    def __init__(self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, networks: list[str]) -> None:
+    def __init__(
+        self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, networks: list[str]
+    ) -> None:
         self.settings, self.corpus, self.run, self.backend, self.networks = settings, corpus, run, backend, networks
         self.steps = Steps(Path(corpus.folder), "train", settings)
         self.panel = Panel(f"electra: {settings.size}, {settings.objective}", settings.steps)
-        self.seconds, self.tokens = 0.0, 0       # of the whole run, over all its continuations
+        self.seconds, self.tokens = 0.0, 0  # of the whole run, over all its continuations
         self.saved_at: int | None = None
         self.has_held_out = corpus.description["splits"]["validation"]["documents"] > 0
 
@@ -200,7 +207,14 @@ class Pretraining:
 
     def _report(self, step: int, values: dict[str, float], show: bool) -> None:
         left = self.seconds / step * (self.settings.steps - step)
-        record = {"kind": "train", "step": step, "tokens": self.tokens, "seconds": self.seconds, "seconds_left": left, **values}
+        record = {
+            "kind": "train",
+            "step": step,
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "seconds_left": left,
+            **values,
+        }
         self.run.append(record)
         if show:
             self.panel.show(record)
@@ -223,7 +237,9 @@ class Pretraining:
             for name in self.networks:
                 shutil.copytree(self.corpus.tokenizer_folder, stage / name, dirs_exist_ok=True)
 
-        self.run.save(step, write, {"seconds": self.seconds, "tokens": self.tokens}, keep=self.settings.keep_checkpoints)
+        self.run.save(
+            step, write, {"seconds": self.seconds, "tokens": self.tokens}, keep=self.settings.keep_checkpoints
+        )
         self.saved_at = step
 
     def _finish(self, step: int, show: bool) -> None:
@@ -234,7 +250,9 @@ class Pretraining:
             self.panel.note(f"{step:,} steps, {self.tokens:,} tokens in {clock(self.seconds)}")
 
     def _fail(self, step: int, error: RunFailedError) -> None:
-        kept = f"the checkpoint after step {self.saved_at:,} is whole" if self.saved_at else "no checkpoint was made yet"
+        kept = (
+            f"the checkpoint after step {self.saved_at:,} is whole" if self.saved_at else "no checkpoint was made yet"
+        )
         self.run.append({"kind": "failure", "step": step, "error": str(error)})
         raise RunFailedError(
             f"the run stopped: {error}. Nothing of that step was kept; {kept}. Batch {step - 1} of seed {self.settings.seed} "

@@ -13,28 +13,56 @@ from electra.weights.files import write_atomically
 
 Records = list[dict[str, Any]]
 
-# chart: (title, what to look for, y label, lines of (kind, metric, label))
-CHARTS = (
-    ("Generator", "Falls quickly, then slowly. Held-out text above training text would be over-fitting.", "loss, nats",
-     (("train", "mlm_loss", "training"), ("evaluation", "mlm_loss", "held-out"))),
-    ("Discriminator against knowing nothing", "The gap below the class prior is what it has learned; the prior falls as the generator "
-     "gets better.", "loss, nats",
-     (("train", "discriminator_loss", "training"), ("evaluation", "discriminator_loss", "held-out"), ("evaluation", "prior_loss", "class prior"))),
-    ("Ranking of replaced tokens, held-out", "0.5 is chance for ROC-AUC; average precision starts from the share replaced.", "",
-     (("evaluation", "roc_auc", "ROC-AUC"), ("evaluation", "average_precision", "average precision"), ("evaluation", "replaced_share", "share replaced"))),
-    ("Gradient norm", "Spikes that do not come down announce divergence.", "before clipping", (("train", "gradient_norm", "both networks"),)),
+# chart: title, what to look for, unit of y, then lines of (kind, metric, label)
+Lines = tuple[tuple[str, str, str], ...]
+CHARTS: tuple[tuple[str, str, str, Lines], ...] = (
+    (
+        "Generator",
+        "Falls quickly, then slowly. Held-out text above training text would be over-fitting.",
+        "loss, nats",
+        (("train", "mlm_loss", "training"), ("evaluation", "mlm_loss", "held-out")),
+    ),
+    (
+        "Discriminator against knowing nothing",
+        "The gap below the class prior is what it has learned; the prior falls as the generator gets better.",
+        "loss, nats",
+        (
+            ("train", "discriminator_loss", "training"),
+            ("evaluation", "discriminator_loss", "held-out"),
+            ("evaluation", "prior_loss", "class prior"),
+        ),
+    ),
+    (
+        "Ranking of replaced tokens, held-out",
+        "0.5 is chance for ROC-AUC; average precision starts from the share replaced.",
+        "",
+        (
+            ("evaluation", "roc_auc", "ROC-AUC"),
+            ("evaluation", "average_precision", "average precision"),
+            ("evaluation", "replaced_share", "share replaced"),
+        ),
+    ),
+    (
+        "Gradient norm",
+        "Before clipping. Spikes that do not come down announce divergence.",
+        "",
+        (("train", "gradient_norm", "both networks"),),
+    ),
     ("Learning rate", "", "", (("train", "learning_rate", "of the update"),)),
     ("Speed", "", "tokens/s", (("train", "tokens_per_second", "training steps"),)),
-)  # fmt: skip
+)
 COLOURS = ("#2563eb", "#d97706", "#6b7280")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 0 0 .2rem; } p { margin: .2rem 0 .6rem; opacity: .8; }
 .numbers { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1rem 0; }
-.numbers div { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem; } .numbers b { display: block; font-size: 1.3rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem; }
-section { border: 1px solid var(--line); border-radius: 8px; padding: .8rem; } svg { width: 100%; height: auto; background: #fff; border-radius: 4px; }
+.numbers div { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem; }
+.numbers b { display: block; font-size: 1.3rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 1rem; }
+.charts + h2 { margin-top: 2rem; }
+section { border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
+svg { width: 100%; height: auto; background: #fff; border-radius: 4px; }
 table { border-collapse: collapse; } td { padding: .1rem 1rem .1rem 0; vertical-align: top; } code { overflow-wrap: anywhere; }
 """
 
@@ -54,12 +82,12 @@ def write_report(run: Path, target: Path | None = None) -> Path:
 
 
 def _page(name: str, facts: dict[str, Any], records: Records) -> str:
-    settings, title = facts["settings"], html.escape(name)
+    settings, heading = facts["settings"], html.escape(name)
     last = next((record for record in reversed(records) if record["kind"] == "train"), records[-1])
-    charts = "".join(_section(*chart, records) for chart in CHARTS)
+    charts = "".join(_section(title, text, unit, lines, records) for title, text, unit, lines in CHARTS)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}: ELECTRA pretraining</title><style>{STYLE}</style><h1>{title}</h1>"
+        f"<title>{heading}: ELECTRA pretraining</title><style>{STYLE}</style><h1>{heading}</h1>"
         f"<p>{settings['size']}, objective {settings['objective']}: {last['step']:,} of {settings['steps']:,} steps, "
         f"{last.get('tokens', 0):,} tokens in {clock(last.get('seconds', 0))} on {html.escape(_machine(facts['machine']))}.</p>"
         f'{_numbers(records)}<div class="charts">{charts}</div><h2>Settings</h2>{_table(facts)}</html>\n'
@@ -74,12 +102,14 @@ def _numbers(records: Records) -> str:
     evaluations = [record for record in records if record["kind"] == "evaluation"]
     if not evaluations:
         return "<p>Not evaluated on held-out text yet.</p>"
-    shown = [(label, form.format(evaluations[-1][key])) for key, (label, form) in EVALUATED.items() if key in evaluations[-1]]
+    shown = [
+        (label, form.format(evaluations[-1][key])) for key, (label, form) in EVALUATED.items() if key in evaluations[-1]
+    ]
     boxes = "".join(f"<div><b>{value}</b>{label}</div>" for label, value in shown)
     return f'<p>On held-out text, after step {evaluations[-1]["step"]:,}:</p><div class="numbers">{boxes}</div>'
 
 
-def _section(title: str, text: str, unit: str, lines: tuple[tuple[str, str, str], ...], records: Records) -> str:
+def _section(title: str, text: str, unit: str, lines: Lines, records: Records) -> str:
     series = [(label, _points(records, kind, metric)) for kind, metric, label in lines]
     series = [(label, points) for label, points in series if points]
     if not series:
@@ -125,6 +155,11 @@ def _matplotlib() -> tuple[Callable[..., Any], Callable[[Any], str]]:
 
 
 def _table(facts: dict[str, Any]) -> str:
-    rows = {"electra": facts["electra"], **facts["settings"], **facts["machine"], **{f"corpus {k}": v for k, v in facts["corpus"].items()}}
+    rows = {
+        "electra": facts["electra"],
+        **facts["settings"],
+        **facts["machine"],
+        **{f"corpus {k}": v for k, v in facts["corpus"].items()},
+    }
     cells = "".join(f"<tr><td>{html.escape(k)}<td><code>{html.escape(str(v))}</code>" for k, v in rows.items())
     return f"<table>{cells}</table>"

@@ -79,7 +79,9 @@ class RunFolder:
                 damaged.append(str(error))
                 note(f"passing over a checkpoint: {error}")
         if damaged:
-            raise DataError(f"{self.checkpoints} has no whole checkpoint:\n" + "\n".join(f"  - {text}" for text in damaged))
+            raise DataError(
+                f"{self.checkpoints} has no whole checkpoint:\n" + "\n".join(f"  - {text}" for text in damaged)
+            )
         return None
 
     def export(self, checkpoint: Path, names: list[str]) -> None:

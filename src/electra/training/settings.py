@@ -20,38 +20,38 @@ class PretrainSettings(ObjectiveSettings):
     """One pretraining run. Defaults are the paper's ELECTRA-small. Raises ConfigError that lists every bad value."""
 
     objective: Literal["electra", "mlm"] = "electra"
-    size: str = "small"                         # tiny, small, small++, base or large
-    model: dict[str, Any] = field(default_factory=dict)     # ElectraConfig fields that differ from the size's
-    generator_width: float | None = None        # share of the discriminator's hidden size; None: the size's own
-    generator_depth: float = 1.0                # share of the discriminator's layers
-    positions: Literal["normal", "sinusoid"] = "normal"     # how the learned position table starts
+    size: str = "small"  # tiny, small, small++, base or large
+    model: dict[str, Any] = field(default_factory=dict)  # ElectraConfig fields that differ from the size's
+    generator_width: float | None = None  # share of the discriminator's hidden size; None: the size's own
+    generator_depth: float = 1.0  # share of the discriminator's layers
+    positions: Literal["normal", "sinusoid"] = "normal"  # how the learned position table starts
 
-    examples: Literal["segments", "packed"] = "segments"    # the original's A/B segments, or full rows of whole documents
-    max_length: int = 128                       # tokens a row
-    batch_size: int = 128                       # rows an update
-    accumulate: int = 1                         # parts an update is computed in, to save memory
+    examples: Literal["segments", "packed"] = "segments"  # the original's A/B segments, or full rows of whole documents
+    max_length: int = 128  # tokens a row
+    batch_size: int = 128  # rows an update
+    accumulate: int = 1  # parts an update is computed in, to save memory
 
-    steps: int = 1_000_000                      # updates
-    minutes: float | None = None                # instead of steps: as many as this machine makes in that time, measured first
+    steps: int = 1_000_000  # updates
+    minutes: float | None = None  # instead of steps: as many as this machine makes in that time, measured first
     learning_rate: float = 5e-4
     warmup_steps: int = 10_000
     lr_decay_power: float = 1.0
     weight_decay: float = 0.01
     adam_epsilon: float = 1e-6
     adam_beta2: float = 0.999
-    clip_norm: float = 1.0                      # of the gradient of both networks together
+    clip_norm: float = 1.0  # of the gradient of both networks together
     seed: int = 0
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"      # auto: bfloat16 where the processor multiplies it fast
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it fast
     device: str = "auto"
-    compile: bool = False                       # compile the layers; worth it for long runs
-    threads: int = 0                            # 0: all cores
+    compile: bool = False  # compile the layers; worth it for long runs
+    threads: int = 0  # 0: all cores
 
-    workers: int = 0                            # processes that prepare batches ahead; the batches are the same for any number
-    log_every: int = 50                         # steps between lines of metrics
-    eval_every: int = 1000                      # steps between evaluations on held-out text
-    eval_rows: int = 512                        # rows of held-out text an evaluation looks at
-    checkpoint_every: int = 1000                # steps between checkpoints
+    workers: int = 0  # processes that prepare batches ahead; the batches are the same for any number
+    log_every: int = 50  # steps between lines of metrics
+    eval_every: int = 1000  # steps between evaluations on held-out text
+    eval_rows: int = 512  # rows of held-out text an evaluation looks at
+    checkpoint_every: int = 1000  # steps between checkpoints
     keep_checkpoints: int = 3
 
     def __post_init__(self) -> None:
@@ -63,8 +63,18 @@ class PretrainSettings(ObjectiveSettings):
     def _number_problems(self) -> list[str]:
         positive = ("max_length", "batch_size", "accumulate", "steps", "log_every", "eval_every", "eval_rows",
                     "checkpoint_every", "keep_checkpoints")  # fmt: skip
-        problems = [f"{key} is {getattr(self, key)!r}, expected at least 1" for key in positive if getattr(self, key) < 1]
-        for key in ("learning_rate", "warmup_steps", "weight_decay", "generator_weight", "discriminator_weight", "workers", "threads"):
+        problems = [
+            f"{key} is {getattr(self, key)!r}, expected at least 1" for key in positive if getattr(self, key) < 1
+        ]
+        for key in (
+            "learning_rate",
+            "warmup_steps",
+            "weight_decay",
+            "generator_weight",
+            "discriminator_weight",
+            "workers",
+            "threads",
+        ):
             if getattr(self, key) < 0:
                 problems.append(f"{key} is {getattr(self, key)!r}, expected 0 or more")
         for key in ("adam_epsilon", "clip_norm", "temperature"):
@@ -95,7 +105,7 @@ class PretrainSettings(ObjectiveSettings):
         longest = max(self.max_length, self.model.get("max_position_embeddings", 0))
         fixed = {"vocab_size": vocab_size, "pad_token_id": pad_token_id}
         config = ElectraConfig.of_size(self.size, **(self.model | fixed))
-        if config.max_position_embeddings < longest:  # type: ignore[attr-defined]
+        if config.max_position_embeddings < longest:
             config = ElectraConfig.of_size(self.size, **(self.model | fixed | {"max_position_embeddings": longest}))
         if self.objective == "mlm":
             return {"masked_lm": config}
@@ -130,7 +140,7 @@ def settings_from(values: Mapping[str, Any], *, where: str) -> PretrainSettings:
         raise ConfigError(f"{where} has settings that do not exist: {', '.join(unknown)}")
     try:
         return PretrainSettings(**values)
-    except TypeError as error:      # a comparison inside the checks met a value of the wrong type
+    except TypeError as error:  # a comparison inside the checks met a value of the wrong type
         raise ConfigError(f"{where} has a value of the wrong type: {error}") from None
 
 

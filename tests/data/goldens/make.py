@@ -1,7 +1,7 @@
 """Makes the files of this folder from the goldens of the original's example builder.
 
 python make.py GOLDENS VOCABULARY    GOLDENS holds corpus.txt, corpus_long_docs.txt and data_builder/
-Kept are token ids of lines, no text; of every forced case its draws and the sha256 of its arrays, of two the arrays too.
+Kept are token ids of lines, no text; of every forced case its draws and the sha256 of its arrays, of two all arrays.
 """
 
 import hashlib
