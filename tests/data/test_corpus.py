@@ -74,7 +74,7 @@ def test_bounds_of_another_corpus_are_found_on_opening(folder):
 
 
 def test_a_folder_that_is_no_corpus_says_so(tmp_path, folder):
-    with pytest.raises(CorpusError, match="not a prepared corpus.*electra prepare"):
+    with pytest.raises(CorpusError, match=r"not a prepared corpus.*electra prepare"):
         Corpus.open(tmp_path)
     with pytest.raises(CorpusError, match='splits train and validation, not "test"'):
         Corpus.open(folder, "test")

@@ -5,6 +5,7 @@ the end they are assembled (assemble.py) in a staging folder that becomes the co
 same call finds the finished units; the result is the same bytes as without the kill, and for any number of processes.
 """
 
+import json
 import os
 import shutil
 import time
@@ -29,7 +30,6 @@ from electra.data.units import (
     unit_path,
     whole_story,
 )
-from electra.data.words import WordMemory
 from electra.data.workers import ordered_map
 from electra.errors import CorpusError, ElectraError, UsageError
 
@@ -183,7 +183,11 @@ def differences(held: Any, wanted: Any, name: str = "") -> list[str]:
             for key in keys
             for line in differences(held.get(key), wanted.get(key), f"{name}.{key}" if name else key)
         ]
-    return [] if held == wanted else [f"{name}: {held!r} there, {wanted!r} asked for"]
+    return [] if held == wanted else [f"{name}: {_shown(held)} there, {_shown(wanted)} asked for"]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value)
 
 
 def _cores() -> int:
@@ -200,20 +204,20 @@ class Job:
 
     def __call__(self, unit: Unit) -> tuple[int, int, int]:
         """Do one unit in a worker process; its position, lines and tokens."""
-        return self.do(unit, _memory(self.tokenizer_folder, self.ids_dtype))
+        return self.do(unit, _tokenizer(self.tokenizer_folder))
 
-    def do(self, unit: Unit, memory: WordMemory) -> tuple[int, int, int]:
-        """Do one unit with this memory of words."""
-        tokenized = tokenize_unit(unit, memory)
+    def do(self, unit: Unit, tokenizer: Any) -> tuple[int, int, int]:
+        """Do one unit with this tokenizer."""
+        tokenized = tokenize_unit(unit, tokenizer, self.ids_dtype)
         save_unit(unit_path(self.units, unit.number), tokenized, unit)
         return unit.position, len(tokenized.lengths), len(tokenized.ids)
 
 
 @cache
-def _memory(folder: Path, ids_dtype: str) -> WordMemory:
+def _tokenizer(folder: Path) -> Any:
     from electra.tokenization import load_tokenizer
 
-    return WordMemory(load_tokenizer(folder), ids_dtype)
+    return load_tokenizer(folder)
 
 
 def one_thread() -> None:
@@ -244,8 +248,7 @@ def _tokenize_all(
 
     done: Iterator[tuple[int, int, int]]
     if processes <= 1:
-        memory = WordMemory(tokenizer, job.ids_dtype)
-        done = (job.do(unit, memory) for unit in unfinished())
+        done = (job.do(unit, tokenizer) for unit in unfinished())
     else:
         done = ordered_map(job, unfinished(), workers=processes, ahead=1, name="prepare", setup=one_thread)
     bytes_total = sum(one.size for one in files)

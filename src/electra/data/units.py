@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 
 from electra.data.readers import Reading, SourceReader
 from electra.data.sources import FileReport, Source
-from electra.data.words import WordMemory
 
 UNIT_FORMAT = 1  # a change of how units are cut or kept gives it a new number
 UNIT = 4_000_000  # characters of a unit
-BATCH = 200_000  # characters tokenized in one call: what a tokenizer holds in between is many times the text
 
 
 @dataclass
@@ -81,28 +79,13 @@ class Tokenized:
     keys: NDArray[np.uint64]
 
 
-def tokenize_unit(unit: Unit, tokenizer: WordMemory) -> Tokenized:
+def tokenize_unit(unit: Unit, tokenizer: Any, ids_dtype: str) -> Tokenized:
     """Token ids of a unit's lines; lines without tokens are left out."""
-    found = [tokenizer.encode_lines(lines) for lines in _in_batches(unit.lines)]
-    ids = np.concatenate([one[0] for one in found] or [np.empty(0, tokenizer.dtype)])
-    lengths = np.concatenate([one[1] for one in found] or [np.empty(0, np.int64)])
+    ids, lengths = tokenizer.encode_lines(unit.lines)
     is_kept = lengths > 0
     kept_before = np.concatenate([[0], np.cumsum(is_kept)]).astype(np.int64)
     ends = kept_before[np.array(unit.ends, dtype=np.int64)]
-    return Tokenized(ids, lengths[is_kept], ends, document_keys(unit))
-
-
-def _in_batches(lines: list[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    characters = 0
-    for line in lines:
-        batch.append(line)
-        characters += len(line)
-        if characters >= BATCH:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
+    return Tokenized(ids.astype(ids_dtype), lengths[is_kept], ends, document_keys(unit))
 
 
 def document_keys(unit: Unit) -> NDArray[np.uint64]:

@@ -10,7 +10,7 @@ import pickle
 import signal
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ def ordered_map(
     ahead: int = 2,
     name: str = "worker",
     setup: Callable[[], None] | None = None,
-) -> Iterator[Answer]:
+) -> Generator[Answer]:
     """function(task) for each task, in the order of tasks, computed by `workers` spawned processes.
 
     A worker holds at most `ahead` tasks, and at most twice that many per worker are begun and not yet given. Tasks or
