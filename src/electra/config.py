@@ -271,12 +271,12 @@ class ElectraConfig:
         model_type = values.get("model_type", cls.model_type)
         if model_type != cls.model_type:
             raise ConfigError(f'{where} describes a model of type "{model_type}"; expected "{cls.model_type}"')
-        config = cls(**values)
-        unknown = [key for key in config._unknown if key not in PASSIVE_KEYS]
+        known = {*cls()._arguments(), "num_labels", "model_type"}
+        unknown = [key for key in values if key not in known | PASSIVE_KEYS]
         if strict and unknown:
-            named = ", ".join(f'"{key}"{did_you_mean(key, [*GENERAL_DEFAULTS, *cls().to_dict()])}' for key in unknown)
+            named = ", ".join(f'"{key}"{did_you_mean(key, known)}' for key in unknown)
             raise ConfigError(f"{where} has keys ElectraConfig does not know: {named}")
-        return config
+        return cls(**values)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, strict: bool = False, **changes: Any) -> "ElectraConfig":
@@ -378,6 +378,6 @@ def _check_relations(values: Mapping[str, Any]) -> list[str]:
     )
     if _is_integer(hidden) and _is_integer(heads) and heads > 0 and hidden % heads:
         problems.append(f"hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
-    if pad is not None and (not _is_integer(pad) or (_is_integer(vocab) and not 0 <= pad < vocab)):
+    if pad is not None and (not _is_integer(pad) or pad < 0 or (_is_integer(vocab) and pad >= vocab)):
         problems.append(f"pad_token_id is {pad!r}, expected an id of the vocabulary (0 to {vocab} - 1)")
     return problems

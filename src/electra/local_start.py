@@ -1,56 +1,62 @@
-"""A first layer that already looks at neighbouring words: first weights for small, short runs. Ours, not the paper's.
+"""First weights whose first layer already looks at neighbouring words: what lets a tiny model learn in minutes.
 
-From the usual first weights attention is even over the whole row, and a discriminator spends its first millions of
-tokens finding out that the neighbours of a word are what tells whether it belongs. These first weights give it that:
-some dimensions carry nothing but the position, as sines and cosines, and each head of the first layer scores one
-offset (-1, +1, -2, +2, ...) highest. Everything is trained from there on.
+From the usual first weights, attention is spread evenly over the row, and finding out that the neighbours of a word tell
+whether it belongs takes the first millions of tokens. Here some dimensions of the embedding carry nothing but the
+position, as sines and cosines, and each head of the first layer begins by looking at one offset: -1, +1, -2, +2, ...
+All of it is trained from there on. Ours, not the paper's; measured in docs/results.md.
 
-With angle p w for position p, a head that should look at p + o needs  score(p, q) = sum over w of cos((q - p - o) w),
-which is the product of a query that copies sine and cosine of p w with a key that turns those of q w back by o w.
+How a head looks o to the side: its query copies sin(pw) and cos(pw) of its position p for several rates w, and its key
+turns those of position q back by ow. Their product is the sum of cos((p + o - q)w), which is greatest at q = p + o.
 """
 
 import numpy as np
 
 from electra.config import ElectraConfig
+from electra.errors import ConfigError
+
+Array = np.ndarray
 
 DIMENSIONS = 32  # of the embedding that carry the position: sines, then cosines
-AMPLITUDE = 0.1  # of the position table, whose other dimensions start at 0
-SHARPNESS = 2.0  # of queries and keys
-TABLES = ("word_embeddings", "token_type_embeddings")
-FIRST = "encoder.layer.0.attention.self"
+AMPLITUDE = 0.1  # of the position table there
+SHARPNESS = 1.0  # of queries and keys: a head gives its offset about two thirds of its attention
+FASTEST = 2.0  # radians a position of the fastest sine
+FIRST_LAYER = "electra.encoder.layer.0.attention.self"
 
 
-def offsets(heads: int) -> list[int]:
-    """Where each head looks: -1, +1, -2, +2, ..."""
-    return [(head // 2 + 1) * (1 if head % 2 else -1) for head in range(heads)]
+def start_locally(tensors: dict[str, Array], config: ElectraConfig) -> dict[str, Array]:
+    """The tensors that differ from the usual first weights `tensors`, by Hugging Face's names.
 
-
-def start_locally(tensors: dict[str, np.ndarray], config: ElectraConfig) -> dict[str, np.ndarray]:
-    """The tensors of one network that differ, from its usual first weights; names are without the prefix `electra.`."""
+    Raises ConfigError where the encoder has no room for the positions.
+    """
+    width = config.hidden_size // config.num_attention_heads
+    if config.embedding_size != config.hidden_size or width < DIMENSIONS or config.num_hidden_layers < 1:
+        raise ConfigError(
+            f"a local start needs embedding_size equal to hidden_size and heads at least {DIMENSIONS} wide; found "
+            f"embedding_size {config.embedding_size}, hidden_size {config.hidden_size}, heads {width} wide"
+        )
     half = DIMENSIONS // 2
-    rates = 10_000.0 ** (-np.arange(half) / (config.embedding_size // 2))  # (half,) radians a position
+    rates = FASTEST * 10_000.0 ** (-np.arange(half) / (config.embedding_size / 2))  # (half,) radians a position
     angles = np.arange(config.max_position_embeddings)[:, None] * rates  # (P, half)
-    changed = {}
-    for table in TABLES:
-        name = f"embeddings.{table}.weight"
-        changed[name] = tensors[name].copy()
-        changed[name][:, :DIMENSIONS] = 0
-    positions = np.zeros((config.max_position_embeddings, config.embedding_size))
-    positions[:, :half], positions[:, half:DIMENSIONS] = AMPLITUDE * np.sin(angles), AMPLITUDE * np.cos(angles)
-    changed["embeddings.position_embeddings.weight"] = positions
-    if "embeddings_project.weight" in tensors:
-        project = tensors["embeddings_project.weight"].copy()  # (H, E)
-        project[:DIMENSIONS] = 0
-        project[:, :DIMENSIONS] = 0
-        project[:DIMENSIONS, :DIMENSIONS] = np.eye(DIMENSIONS)
-        changed["embeddings_project.weight"] = project
-    query, key = (tensors[f"{FIRST}.{part}.weight"].copy() for part in ("query", "key"))  # (H, H): out, in
-    width, each = config.hidden_size // config.num_attention_heads, np.arange(half)
-    for head, offset in enumerate(offsets(config.num_attention_heads)):
-        sine, cosine = head * width + each, head * width + half + each  # rows of this head
-        turn_cos, turn_sin = np.cos(offset * rates), np.sin(offset * rates)
-        query[sine, each] = query[cosine, half + each] = SHARPNESS
-        key[sine, each], key[sine, half + each] = SHARPNESS * turn_cos, -SHARPNESS * turn_sin
-        key[cosine, half + each], key[cosine, each] = SHARPNESS * turn_cos, SHARPNESS * turn_sin
-    changed[f"{FIRST}.query.weight"], changed[f"{FIRST}.key.weight"] = query, key
-    return {name: array.astype(np.float32) for name, array in changed.items()}
+
+    tables = {part: f"electra.embeddings.{part}_embeddings.weight" for part in ("word", "token_type", "position")}
+    changed = {name: np.array(tensors[name]) for name in tables.values()}
+    for table in changed.values():
+        table[:, :DIMENSIONS] = 0
+    positions = changed[tables["position"]]
+    positions[:] = 0
+    positions[:, :DIMENSIONS] = AMPLITUDE * np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+
+    query, key = (np.zeros_like(tensors[f"{FIRST_LAYER}.{part}.weight"]) for part in ("query", "key"))  # (H out, H in)
+    sine, cosine = np.arange(half), half + np.arange(half)
+    for head in range(config.num_attention_heads):
+        rows_s, rows_c = head * width + sine, head * width + cosine
+        query[rows_s, sine] = query[rows_c, cosine] = SHARPNESS
+        turned_s, turned_c = (SHARPNESS * wave(offset_of(head) * rates) for wave in (np.sin, np.cos))
+        key[rows_s, sine], key[rows_s, cosine] = turned_c, -turned_s
+        key[rows_c, cosine], key[rows_c, sine] = turned_c, turned_s
+    return changed | {f"{FIRST_LAYER}.query.weight": query, f"{FIRST_LAYER}.key.weight": key}
+
+
+def offset_of(head: int) -> int:
+    """Where a head looks first: -1, +1, -2, +2, ..."""
+    return (head // 2 + 1) * (1 if head % 2 else -1)

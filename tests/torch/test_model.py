@@ -178,16 +178,6 @@ def test_first_weights_follow_from_the_random_state_alone():
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_positions_can_start_as_sinusoids_and_are_trained():
-    model = ElectraModel(tiny())
-    init_weights(model, positions="sinusoid", amplitude=0.07)
-    table = model.embeddings.position_embeddings.weight
-    torch.testing.assert_close(table.norm(dim=1), torch.full((40,), 0.07 * math.sqrt(16 / 2)))
-    assert table.requires_grad
-    with pytest.raises(ConfigError, match="sinusoid"):
-        init_weights(model, positions="sinus")
-
-
 def test_shared_embeddings_are_one_module_with_one_output_table():
     config = tiny(hidden_size=64)
     discriminator, generator = ElectraForPreTraining(config), ElectraForMaskedLM(config.generator(0.5))

@@ -19,6 +19,7 @@ from electra.config import ElectraConfig
 from electra.errors import RunFailedError
 from electra.objective import OBJECTIVES, Outcome
 from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, init_weights, ops, share_embeddings
+from electra.torch.initial import localize
 from electra.torch.optim import adam, moments, set_moments, update
 from electra.training.backend import Part
 from electra.training.metrics import Observed
@@ -45,7 +46,9 @@ class Backend:
         torch.manual_seed(settings.seed)
         models = {name: CLASSES[name](config) for name, config in networks.items()}
         for model in models.values():
-            init_weights(model, positions=settings.positions)
+            init_weights(model)
+            if settings.start == "local":
+                localize(model)
         self._adopt(models)
 
     def _adopt(self, models: dict[str, Any]) -> None:

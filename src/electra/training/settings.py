@@ -24,7 +24,7 @@ class PretrainSettings(ObjectiveSettings):
     model: dict[str, Any] = field(default_factory=dict)  # ElectraConfig fields that differ from the size's
     generator_width: float | None = None  # share of the discriminator's hidden size; None: the size's own
     generator_depth: float = 1.0  # share of the discriminator's layers
-    positions: Literal["normal", "sinusoid"] = "normal"  # how the learned position table starts
+    start: Literal["original", "local"] = "original"  # first weights: the original's, or electra.local_start's
 
     examples: Literal["segments", "packed"] = "segments"  # the original's A/B segments, or full rows of whole documents
     max_length: int = 128  # tokens a row
@@ -91,7 +91,7 @@ class PretrainSettings(ObjectiveSettings):
 
     def _choice_problems(self) -> list[str]:
         choices: dict[str, Any] = {
-            "size": SIZES, "objective": OBJECTIVES, "examples": ("segments", "packed"), "positions": ("normal", "sinusoid"),
+            "size": SIZES, "objective": OBJECTIVES, "examples": ("segments", "packed"), "start": ("original", "local"),
             "precision": ("auto", "float32", "bfloat16"),
         }  # fmt: skip
         return [
@@ -122,8 +122,8 @@ MACHINE_KEYS = frozenset({"workers", "log_every", "checkpoint_every", "keep_chec
 
 _LONG = dict(max_length=512, learning_rate=2e-4)
 PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": dict(size="tiny", examples="packed", max_length=64, batch_size=32, steps=20_000, learning_rate=1e-3, warmup_steps=200,
-                 positions="sinusoid", eval_every=1000, checkpoint_every=500),
+    "tiny": dict(size="tiny", examples="packed", max_length=64, batch_size=32, steps=20_000, learning_rate=5e-4, warmup_steps=100,
+                 start="local", eval_every=1000, checkpoint_every=500),
     "small": dict(size="small"),
     "small++": dict(size="small++", max_length=512, steps=4_000_000),
     "base": dict(size="base", batch_size=256, steps=766_000, **_LONG),
