@@ -17,6 +17,16 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the value is the process's exit code (0 done, 2 wrong request, and those of electra.errors)."""
     words = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = _answer(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _answer(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
@@ -42,9 +52,6 @@ def _run(verb: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"electra {verb}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _help() -> str:

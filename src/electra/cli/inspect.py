@@ -29,7 +29,7 @@ def inspect(
         texts: the texts; none means one text a line from standard input
     """
     inspector = Inspector(model)
-    console = Console(highlight=False)
+    console = _Console(highlight=False)
     for text in texts or (line.rstrip("\n") for line in sys.stdin):
         result = inspector.inspect(text, threshold=threshold, proposals=proposals)
         if json_lines:
@@ -37,6 +37,11 @@ def inspect(
         else:
             show(result, console)
     return 0
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # the command line knows what to do; rich would exit with 1
 
 
 def show(result: InspectedText, console: Console) -> None:

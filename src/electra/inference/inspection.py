@@ -3,6 +3,7 @@
 Unusual here: a text is also shown to the generator, with each suspicious token hidden in turn, where a generator is at hand.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from electra.errors import InputError, install_hint
+from electra.errors import InputError, WeightsError, install_hint
 from electra.tokenization import load_tokenizer
 from electra.training.run import find_model
+from electra.weights.matching import NewWeightsWarning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,9 @@ class Inspector:
             raise install_hint("torch", "torch", "electra inspect") from None
         folder, generator = find_model(model, "discriminator"), find_model(model, "generator")
         self.tokenizer = load_tokenizer(folder)
-        self.discriminator = ElectraForPreTraining.from_pretrained(folder).eval()
+        self.discriminator = _trained(ElectraForPreTraining, folder).eval()
         has_generator = (generator / "config.json").is_file() and generator != folder and generator != Path(model)
-        self.generator = ElectraForMaskedLM.from_pretrained(generator).eval() if has_generator else None
+        self.generator = _trained(ElectraForMaskedLM, generator).eval() if has_generator else None
 
     def inspect(self, text: str, *, threshold: float = 0.5, proposals: int = 3) -> InspectedText:
         """Judge each token; propose others for those above `threshold`, or for the most suspicious where none is.
@@ -100,3 +102,13 @@ class Inspector:
             best = torch.softmax(self.generator(hidden).logits[0, position], -1).topk(count)
         names = self.tokenizer.convert_ids_to_tokens(best.indices.tolist())
         return tuple(zip(names, best.values.tolist(), strict=True))
+
+
+def _trained(kind: Any, folder: Path) -> Any:
+    """A model of this class with all of its weights: a head that starts at random would answer nonsense."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NewWeightsWarning)
+        try:
+            return kind.from_pretrained(folder)
+        except NewWeightsWarning as warning:
+            raise WeightsError(f"{kind.__name__} cannot answer without its head: {warning}") from None

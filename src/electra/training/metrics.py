@@ -32,7 +32,10 @@ class Observed:
 
 
 def measure(observed: Iterable[Observed]) -> dict[str, float]:
-    """The measures over all batches. Losses are nats; shares, accuracies, roc_auc and average_precision lie in 0 to 1."""
+    """The measures over all batches. Losses are nats; shares, accuracies, roc_auc and average_precision lie in 0 to 1.
+
+    Ranking measures are left out where all tokens, or none, are replaced.
+    """
     batches = list(observed)
     used = [b.weights > 0 for b in batches]
     originals = _join(b.original_ids[u] for b, u in zip(batches, used, strict=True))
@@ -47,7 +50,7 @@ def measure(observed: Iterable[Observed]) -> dict[str, float]:
     replaced = _join(b.is_replaced[b.real > 0] for b in batches).astype(bool)  # type: ignore[index]
     share = _mean(replaced)
     loss, prior = _mean(binary_cross_entropy(logits, replaced)), entropy(share)
-    return result | {
+    result |= {
         "sampled_accuracy": _mean(sampled == originals),
         "replaced_share": share,
         "discriminator_loss": loss,
@@ -58,6 +61,7 @@ def measure(observed: Iterable[Observed]) -> dict[str, float]:
         "accuracy_on_replaced": _mean(logits[replaced] > 0),
         "accuracy_on_original": _mean(logits[~replaced] <= 0),
     }
+    return {name: value for name, value in result.items() if not np.isnan(value)}
 
 
 def as_shipped(batches: list[Observed]) -> dict[str, float]:
