@@ -3,7 +3,8 @@
 From the usual first weights, attention is spread evenly over the row, and finding out that the neighbours of a word tell
 whether it belongs takes the first millions of tokens. Here some dimensions of the embedding carry nothing but the
 position, as sines and cosines, and each head of the first layer begins by looking at one offset: -1, +1, -2, +2, ...
-All of it is trained from there on. Ours, not the paper's; measured in docs/results.md.
+All of it is trained from there on. The discriminator alone starts so: the generator is better slow to learn. Ours, not
+the paper's; measured in docs/results.md.
 
 How a head looks o to the side: its query copies sin(pw) and cos(pw) of its position p for several rates w, and its key
 turns those of position q back by ow. Their product is the sum of cos((p + o - q)w), which is greatest at q = p + o.

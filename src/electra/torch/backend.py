@@ -47,8 +47,8 @@ class Backend:
         models = {name: CLASSES[name](config) for name, config in networks.items()}
         for model in models.values():
             init_weights(model)
-            if settings.start == "local":
-                localize(model)
+        if settings.start == "local":
+            localize(models.get("discriminator") or models["masked_lm"])
         self._adopt(models)
 
     def _adopt(self, models: dict[str, Any]) -> None:

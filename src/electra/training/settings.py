@@ -120,10 +120,12 @@ class PretrainSettings(ObjectiveSettings):
 # Settings that may differ when a run is continued: they change what is written when, never what is learned.
 MACHINE_KEYS = frozenset({"workers", "log_every", "checkpoint_every", "keep_checkpoints"})
 
+# No dropout where text is seen a few times at most, and words that differ more than the positions' sines from the start.
+_SHORT_RUN = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.06)
 _LONG = dict(max_length=512, learning_rate=2e-4)
 PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": dict(size="tiny", examples="packed", max_length=64, batch_size=32, steps=20_000, learning_rate=5e-4, warmup_steps=100,
-                 start="local", eval_every=1000, checkpoint_every=500),
+    "tiny": dict(size="tiny", model=_SHORT_RUN, start="local", examples="packed", max_length=64, batch_size=32, steps=20_000,
+                 warmup_steps=100, eval_every=250, checkpoint_every=500),
     "small": dict(size="small"),
     "small++": dict(size="small++", max_length=512, steps=4_000_000),
     "base": dict(size="base", batch_size=256, steps=766_000, **_LONG),
