@@ -69,13 +69,13 @@ def groups(archive):
 
 
 def state_dict(variables, scope):
-    """Variables of the original under our names: those of the encoder `scope` ("electra" or "generator") and all heads."""
+    """Variables of the original under our names: those of the encoder `scope`, such as "generator", and all heads."""
     state = {}
     for name, array in variables.items():
         top = name.split("/")[0]
-        if top in ("electra", "generator") and top != scope:
+        if (top == "electra" or top.startswith("generator")) and top not in (scope, "generator_predictions"):
             continue
-        ours = name.replace("generator/", "electra/", 1) if top == "generator" else name
+        ours = name.replace(f"{scope}/", "electra/", 1) if top == scope else name
         for pattern, replacement in RENAMES:
             ours = re.sub(pattern, replacement, ours)
         state[ours.replace("/", ".")] = array.T if name.endswith("kernel") else array
