@@ -12,7 +12,7 @@ from electra.batch import map_arrays
 from electra.errors import RunFailedError
 from electra.objective import attention_mask
 from electra.torch.backend import Backend
-from electra.torch.optim import set_moments
+from electra.torch.optim import adam, set_moments
 from electra.training.metrics import as_shipped
 from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings
@@ -63,6 +63,7 @@ class CaseBackend(Backend):
         super()._adopt({"discriminator": models["discriminator"]})
         self.models["generator"] = models["generator"].train()
         models["generator"].check_inputs = False
+        self.optimizer = adam(self.parameters().items(), weight_decay=self.settings.weight_decay, epsilon=1e-6)
 
     def _generate(self, input_ids, batch, positions):
         if self.case.name == "uniform_generator":
@@ -169,16 +170,45 @@ def test_no_gradient_of_the_discriminator_reaches_the_generator():
     assert gradients["discriminator.electra.embeddings.word_embeddings.weight"] > 0
 
 
-LOCKSTEP = [("small_projected", "continue"), ("small_projected", "fresh"), ("small_projected", "continue_rate_of_next_step"),
-            ("base_equal", "fresh"), ("tied_generator", "fresh"), ("bert_mlm", "fresh")]  # fmt: skip
+LOCKSTEP = [("small_projected", "continue"), ("small_projected", "continue_rate_of_next_step")]
+LOCKSTEP += [(name, run) for name in CASES for run in ("fresh", "fresh_rate_of_next_step")]
+LOOKED_UP_ONLY = ("uniform_generator", "untied_embeddings")  # the discriminator's word table is no output table here
+
+
+@pytest.fixture
+def unsummed_norm(monkeypatch):
+    """Clip by the norm the original has on a CPU where a table is looked up only.
+
+    Its gradient is then one row per looked-up token, and rows of equal tokens are not summed before the norm is taken: an
+    artefact of sparse gradients there, up to 6% off, which these traces contain and we do not have.
+    """
+
+    def install(backend):
+        found = []
+        table = backend.models["discriminator"].electra.embeddings.word_embeddings
+        table.register_forward_hook(lambda _, __, output: (output.retain_grad(), found.append(output))[0])
+
+        def clip(parameters, limit):
+            grads = [p.grad for p in parameters if p.grad is not None]
+            summed, rows = table.weight.grad, found.pop().grad
+            norm = torch.sqrt(sum((g**2).sum() for g in grads) - (summed**2).sum() + (rows**2).sum())
+            for grad in grads:
+                grad *= torch.clamp(limit / norm, max=1)
+            return norm
+
+        monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+
+    return install
 
 
 @pytest.mark.parametrize(("name", "run"), LOCKSTEP)
-def test_twelve_updates_follow_the_original_step_by_step(name, run):
+def test_twelve_updates_follow_the_original_step_by_step(name, run, unsummed_norm):
     case = Case(name)
     facts = next(r for r in case.facts["lockstep"] if r["name"] == run)
     optimizer = facts["optimizer"]
     backend = CaseBackend(case, weight_decay=optimizer["weight_decay_rate"])
+    if name in LOOKED_UP_ONLY:
+        unsummed_norm(backend)
     first = facts["trace"][0]["global_step"]
     if first:
         adopt_slots(backend, case, first)
