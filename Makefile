@@ -31,5 +31,6 @@ check: .venv/development
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
 
+# Benchmarks say what they need: python benchmarks/NAME.py --help. This one needs nothing.
 bench: .venv/development
-	$(BIN)/python benchmarks/prepare.py --help
+	$(BIN)/python benchmarks/startup.py

@@ -1,6 +1,6 @@
 """Corpus preparation beside its nearest peer: transformers' fast tokenizer under `datasets.map`.
 
-    python benchmarks/prepare.py --corpus TEXT [TEXT ...] --vocab vocab.txt [--rounds 3] [--out benchmarks/prepare.json]
+    python benchmarks/prepare.py --corpus TEXT [TEXT ...] --vocab vocab.txt [--rounds 3] [--out benchmarks/results/prepare.json]
 
 TEXT is a .jsonl.xz with the text under "text". Both read the same files, tokenize every line, and leave token ids on disk:
 ours as `electra prepare` does (a corpus with document bounds, held-out split and checksums), the peer's as a data set of
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--corpus", nargs="+", required=True)
     parser.add_argument("--vocab", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/prepare.json"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/prepare.json"))
     parser.add_argument("--alone", action="store_true", help="ours only, for memory on all of a large corpus")
     options = parser.parse_args()
     size = size_of_text(options.corpus)
@@ -135,7 +135,8 @@ def main() -> None:
                 flush=True,
             )
     result = {
-        "command": "python " + " ".join(sys.argv),
+        "files": [Path(path).name for path in options.corpus],
+        "vocabulary": options.vocab.name,
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "text_mb": size / 1e6,
         "rounds": rounds,

@@ -11,13 +11,13 @@ MINUTES=${MINUTES:-5}
 run electra prepare demo/text --tokenizer demo/vocabulary --out demo/corpus --held-out 0.02
 run electra pretrain demo/corpus demo/run --preset tiny --minutes "$MINUTES"
 
-say "Which of these words don't belong? Each token with its probability, in percent, of having been replaced:"
+say "Which of these words don't belong? Each token with its probability, in percent, of having been replaced (the last sentence has no wrong word):"
 electra inspect demo/run \
-    "Return the number of items in the banana." \
+    "Return the number of items in the because." \
     "This function is called when the file therefore been closed." \
-    "If the value is not a string, an exception is green." \
-    "The first argument must be a list of integers." \
-    "Raises an error if the the index is out of range."
+    "If the value is not a string, an exception is number." \
+    "The method must be called before the file is purple." \
+    "The first argument must be a list of integers."
 run electra report demo/run
 
 say "What there is now, and what to try next"
