@@ -134,7 +134,7 @@ def test_an_empty_batch_gives_empty_answers():
         ({"input_ids": some_ids(), "attention_mask": torch.ones(2, 8)}, r"attention_mask has shape \(2, 8\)"),
         ({}, "got neither"),
         ({"input_ids": some_ids(), "inputs_embeds": torch.ones(2, 9, 16)}, "got both"),
-        ({"input_ids": some_ids(), "past_key_values": ()}, "belong to decoders"),
+        ({"input_ids": some_ids(), "past_key_values": ()}, "past_key_values are for decoders"),
     ],
 )
 def test_inputs_the_model_cannot_take_are_named(inputs, message):

@@ -1,12 +1,12 @@
 """The layers of the encoder: embeddings, attention, feed-forward. Post-LayerNorm, as BERT.
 
 Module names are Hugging Face's, so that `state_dict()` is the canonical checkpoint. Shapes: B rows, L positions,
-E embedding, H hidden, N heads, D = H / N the width of one head.
+E embedding, H hidden, N heads, D = H / N the width of one head, K keys (L, and those of the past), S another encoder's.
 Source: Clark et al. (2020) and google-research/electra, model/modeling.py.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from electra.config import ElectraConfig
 from electra.errors import InputError
+from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,  # the exact, erf form
@@ -74,37 +75,58 @@ class ElectraEmbeddings(nn.Module):
         return self.dropout(self.LayerNorm(total))
 
 
-class ElectraSelfAttention(nn.Module):
-    """Multi-head attention without its output layer."""
+KeysAndValues = tuple[Tensor, ...]  # (B, N, K, D) twice; with cross-attention, (B, N, S, D) twice after them
 
-    def __init__(self, config: ElectraConfig) -> None:
+
+class ElectraSelfAttention(nn.Module):
+    """Multi-head attention without its output layer: over the text itself, or over another encoder's states (is_cross)."""
+
+    def __init__(self, config: ElectraConfig, is_cross: bool = False) -> None:
         super().__init__()
+        self.is_cross = is_cross
         self.heads = list(range(config.num_attention_heads))  # those not pruned, by their number in the whole model
         self.attention_head_size = config.hidden_size // config.num_attention_heads
         self.query = nn.Linear(config.hidden_size, config.hidden_size)
         self.key = nn.Linear(config.hidden_size, config.hidden_size)
         self.value = nn.Linear(config.hidden_size, config.hidden_size)
         self.dropout = nn.Dropout(config.attention_probs_dropout_prob)
-        self.position_embedding_type = config.position_embedding_type
+        self.position_embedding_type = "absolute" if is_cross else config.position_embedding_type
         if self.position_embedding_type != "absolute":
             self.max_position_embeddings = config.max_position_embeddings
             self.distance_embedding = nn.Embedding(2 * config.max_position_embeddings - 1, self.attention_head_size)
 
     def forward(
-        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """hidden (B, L, H), mask for the scores (B, 1, 1 or L, L), head_mask (N, 1, 1) -> context (B, L, H), weights.
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        head_mask: Tensor | None,
+        with_weights: bool,
+        past: KeysAndValues | None = None,
+        source: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None, KeysAndValues]:
+        """hidden (B, L, H), mask for the scores (B, 1, 1 or L, K), head_mask (N, 1, 1) -> context (B, L, H), weights, cache.
 
-        The weights (B, N, L, L) are those after dropout and before the head mask; None from the fused path.
+        past     keys and values of an earlier call
+        source   (B, S, H) what a cross-attention looks at
+        The weights (B, N, L, K) are those after dropout and before the head mask; None from the fused path.
         """
-        query, key, value = (self._heads(layer(hidden)) for layer in (self.query, self.key, self.value))
+        query = self._heads(self.query(hidden))  # (B, N, L, D)
+        key, value = self._keys_and_values(hidden if source is None else source, past)
         # The one choice of path: the fused kernel where nobody asks for what it cannot give and L is long enough.
         explicit = with_weights or head_mask is not None or self.position_embedding_type != "absolute"
         if explicit or (hidden.shape[1] < FUSED_FROM and not hidden.is_cuda):
             context, weights = self._explicit(query, key, value, mask, head_mask)
         else:
             context, weights = self._fused(query, key, value, mask), None
-        return context.transpose(1, 2).flatten(2), weights  # (B, L, N D)
+        return context.transpose(1, 2).flatten(2), weights, (key, value)  # (B, L, N D)
+
+    def _keys_and_values(self, source: Tensor, past: KeysAndValues | None) -> tuple[Tensor, Tensor]:
+        if self.is_cross and past is not None:
+            return past[0], past[1]  # another encoder's states are the same at every step
+        key, value = self._heads(self.key(source)), self._heads(self.value(source))
+        if past is None:
+            return key, value
+        return torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, N D) -> (B, N, L, D)"""
@@ -113,7 +135,7 @@ class ElectraSelfAttention(nn.Module):
     def _explicit(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, head_mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        scores = query @ key.transpose(-1, -2)  # (B, N, L, L)
+        scores = query @ key.transpose(-1, -2)  # (B, N, L, K)
         if self.position_embedding_type != "absolute":
             scores = scores + self._relative_scores(query, key)
         scores = scores / math.sqrt(self.attention_head_size)
@@ -132,11 +154,11 @@ class ElectraSelfAttention(nn.Module):
         return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
 
     def _relative_scores(self, query: Tensor, key: Tensor) -> Tensor:
-        """What distance adds to the scores, (B, N, L, L). Shaw et al. (2018), Huang et al. (2020)."""
+        """What distance adds to the scores, (B, N, L, K). Shaw et al. (2018), Huang et al. (2020)."""
         there = torch.arange(key.shape[2], device=query.device)
-        here = torch.arange(query.shape[2], device=query.device)
+        here = there[key.shape[2] - query.shape[2] :]
         distance = here[:, None] - there[None, :] + self.max_position_embeddings - 1
-        table = self.distance_embedding(distance).to(query.dtype)  # (L, L, D)
+        table = self.distance_embedding(distance).to(query.dtype)  # (L, K, D)
         scores = torch.einsum("bnld,lrd->bnlr", query, table)
         if self.position_embedding_type == "relative_key_query":
             scores = scores + torch.einsum("bnrd,lrd->bnlr", key, table)
@@ -159,16 +181,22 @@ class ElectraResidual(nn.Module):
 class ElectraAttention(nn.Module):
     """Attention with its output layer. (B, L, H) -> (B, L, H)."""
 
-    def __init__(self, config: ElectraConfig) -> None:
+    def __init__(self, config: ElectraConfig, is_cross: bool = False) -> None:
         super().__init__()
-        self.self = ElectraSelfAttention(config)
+        self.self = ElectraSelfAttention(config, is_cross)
         self.output = ElectraResidual(config.hidden_size, config)
 
     def forward(
-        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        context, weights = self.self(hidden, mask, head_mask, with_weights)
-        return self.output(context, hidden), weights
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        head_mask: Tensor | None,
+        with_weights: bool,
+        past: KeysAndValues | None = None,
+        source: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None, KeysAndValues]:
+        context, weights, cache = self.self(hidden, mask, head_mask, with_weights, past, source)
+        return self.output(context, hidden), weights, cache
 
 
 class ElectraIntermediate(nn.Module):
@@ -184,30 +212,46 @@ class ElectraIntermediate(nn.Module):
 
 
 class ElectraLayer(nn.Module):
-    """One layer of the encoder: attention, then feed-forward in chunks of positions if so configured."""
+    """One layer: attention, cross-attention if so configured, then feed-forward, in chunks of positions if so configured."""
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
         self.attention = ElectraAttention(config)
+        if config.add_cross_attention:
+            self.crossattention = ElectraAttention(config, is_cross=True)
         self.intermediate = ElectraIntermediate(config)
         self.output = ElectraResidual(config.intermediate_size, config)
         self.chunk = config.chunk_size_feed_forward
 
     def forward(
-        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        hidden, weights = self.attention(hidden, mask, head_mask, with_weights)
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        head_mask: Tensor | None,
+        with_weights: bool,
+        past: KeysAndValues | None = None,
+        encoder_states: Tensor | None = None,
+        encoder_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, KeysAndValues]:
+        """Returns hidden (B, L, H), weights (B, N, L, K), those of the cross-attention (B, N, L, S), keys and values."""
+        hidden, weights, cache = self.attention(hidden, mask, head_mask, with_weights, past)
+        cross_weights, kept = None, past[2:] if past else ()
+        if encoder_states is not None or kept:
+            arguments = (hidden, encoder_mask, head_mask, with_weights, kept or None, encoder_states)
+            hidden, cross_weights, kept = self.crossattention(*arguments)
+        return self._feed_forward(hidden), weights, cross_weights, (*cache, *kept)
+
+    def _feed_forward(self, hidden: Tensor) -> Tensor:
         if not self.chunk:
-            return self._feed_forward(hidden), weights
+            return self.output(self.intermediate(hidden), hidden)
         if hidden.shape[1] % self.chunk:
             raise InputError(
                 f"the input has {hidden.shape[1]} positions, which is not a multiple of chunk_size_feed_forward "
                 f"{self.chunk}; pad the rows, or set chunk_size_feed_forward to 0"
             )
-        return torch.cat([self._feed_forward(part) for part in hidden.split(self.chunk, dim=1)], dim=1), weights
-
-    def _feed_forward(self, hidden: Tensor) -> Tensor:
-        return self.output(self.intermediate(hidden), hidden)
+        return torch.cat(
+            [self.output(self.intermediate(part), part) for part in hidden.split(self.chunk, dim=1)], dim=1
+        )
 
 
 class ElectraEncoder(nn.Module):
@@ -219,22 +263,43 @@ class ElectraEncoder(nn.Module):
         self.checkpointing: dict[str, Any] | None = None  # arguments of torch's checkpoint; None: keep everything
 
     def forward(
-        self, hidden: Tensor, mask: Tensor | None, head_mask: Tensor | None, with_weights: bool, with_states: bool
-    ) -> tuple[Tensor, tuple[Tensor, ...] | None, tuple[Tensor, ...] | None]:
-        """hidden (B, L, H), mask (B, 1, 1 or L, L), head_mask (layers, N, 1, 1).
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        head_mask: Tensor | None,
+        with_weights: bool,
+        with_states: bool,
+        with_cache: bool = False,
+        past: Sequence[KeysAndValues] | None = None,
+        encoder_states: Tensor | None = None,
+        encoder_mask: Tensor | None = None,
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        """hidden (B, L, H), mask (B, 1, 1 or L, K), head_mask (layers, N, 1, 1), past one per layer.
 
-        Returns the last hidden state; every hidden state, the input's first, if asked; the attention weights of every
-        layer, if asked.
+        Answers with the fields asked for: the hidden states begin with the input's.
         """
-        states, attentions = [hidden], []
+        states, attentions, cross_attentions, caches = [hidden], [], [], []
         for number, layer in enumerate(self.layer):
-            arguments = (hidden, mask, None if head_mask is None else head_mask[number], with_weights)
+            arguments = (
+                hidden, mask, None if head_mask is None else head_mask[number], with_weights,
+                None if past is None else past[number], encoder_states, encoder_mask,
+            )  # fmt: skip
             if self.checkpointing is not None and self.training:
-                hidden, weights = checkpoint(layer, *arguments, **self.checkpointing)
+                hidden, weights, cross_weights, cache = checkpoint(layer, *arguments, **self.checkpointing)
             else:
-                hidden, weights = layer(*arguments)
+                hidden, weights, cross_weights, cache = layer(*arguments)
             if with_states:
                 states.append(hidden)
             if with_weights:
                 attentions.append(weights)
-        return hidden, tuple(states) if with_states else None, tuple(attentions) if with_weights else None
+            if with_weights and cross_weights is not None:
+                cross_attentions.append(cross_weights)
+            if with_cache:
+                caches.append(cache)
+        return BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=hidden,
+            past_key_values=tuple(caches) if with_cache else None,
+            hidden_states=tuple(states) if with_states else None,
+            attentions=tuple(attentions) if with_weights else None,
+            cross_attentions=tuple(cross_attentions) if cross_attentions else None,
+        )

@@ -1,24 +1,26 @@
 """The encoder, from ids to hidden states, and the checks of what it is given."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, InputError
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
-from electra.torch.layers import ElectraEmbeddings, ElectraEncoder
+from electra.torch.layers import ElectraEmbeddings, ElectraEncoder, KeysAndValues
 from electra.torch.pretrained import ElectraPreTrainedModel
 
 INTEGERS = (torch.int64, torch.int32)
 
 
 class ElectraModel(ElectraPreTrainedModel):
-    """The bare encoder. last_hidden_state (B, L, H); position 0, [CLS], stands for the whole text."""
+    """The bare encoder. last_hidden_state (B, L, H); position 0, [CLS], stands for the whole text. A decoder if so configured."""
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config)
-        if config.is_decoder or config.add_cross_attention:
-            raise ConfigError("is_decoder and add_cross_attention are not built yet; set both to false")
+        if config.add_cross_attention and not config.is_decoder:
+            raise ConfigError("add_cross_attention is for decoders; set is_decoder to true as well")
         self.embeddings = ElectraEmbeddings(config)
         if config.embedding_size != config.hidden_size:
             self.embeddings_project = nn.Linear(config.embedding_size, config.hidden_size)
@@ -36,7 +38,7 @@ class ElectraModel(ElectraPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         encoder_hidden_states: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
-        past_key_values: object | None = None,
+        past_key_values: Sequence[KeysAndValues] | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
@@ -44,29 +46,45 @@ class ElectraModel(ElectraPreTrainedModel):
     ) -> BaseModelOutputWithPastAndCrossAttentions | tuple[Tensor, ...]:
         """Encode ids (B, L), or rows of embeddings (B, L, E) in their place.
 
-        attention_mask  (B, L) 1 on real tokens, or (B, L, L) 1 where the row's position may look at the column's
-        head_mask       (N,) or (layers, N), multiplied into the attention weights
+        attention_mask   (B, L) 1 on real tokens, or (B, L, L) 1 where the row's position may look at the column's. A
+                         decoder's positions look at themselves and those before, unless the mask is (B, L, L)
+        head_mask        (N,) or (layers, N), multiplied into the attention weights
+        Of decoders (is_decoder, and add_cross_attention for the encoder_* arguments):
+        encoder_hidden_states (B, S, H) of another encoder, with encoder_attention_mask (B, S) or (B, L, S)
+        past_key_values  what a call with use_cache answered; input_ids are then the L tokens after it, and the columns of
+                         attention_mask count those before too
         Raises InputError on ids or lengths the model cannot take; `model.check_inputs = False` leaves the checks out.
         """
         config = self.config
-        if encoder_hidden_states is not None or encoder_attention_mask is not None or past_key_values is not None:
-            raise InputError("encoder_hidden_states and past_key_values belong to decoders, which are not built yet")
+        past = past_key_values[0][0].shape[2] if past_key_values else 0  # tokens of earlier calls
         if self.check_inputs and not torch.compiler.is_compiling():
-            check_inputs(config, input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)  # (B, L, E)
+            check_decoding(config, encoder_hidden_states, past_key_values)
+            check_inputs(config, input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, past)
+        hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds, past)  # (B, L, E)
         if config.embedding_size != config.hidden_size:
             hidden = self.embeddings_project(hidden)  # (B, L, H)
-        hidden, states, attentions = self.encoder(
+        if config.is_decoder:
+            attention_mask = causal_mask(attention_mask, hidden.shape[1], past, hidden.device)
+        output = self.encoder(
             hidden,
             None if attention_mask is None else additive_mask(attention_mask, self.dtype),
             None if head_mask is None else expand_head_mask(head_mask, config, self.dtype),
             config.output_attentions if output_attentions is None else output_attentions,
             config.output_hidden_states if output_hidden_states is None else output_hidden_states,
-        )
-        output = BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=hidden, hidden_states=states, attentions=attentions
+            bool(use_cache) and config.is_decoder,
+            past_key_values,
+            encoder_hidden_states,
+            None if encoder_attention_mask is None else additive_mask(encoder_attention_mask, self.dtype),
         )
         return output if self.wants_dict(return_dict) else output.to_tuple()
+
+
+def causal_mask(attention_mask: Tensor | None, length: int, past: int, device: torch.device) -> Tensor:
+    """Which keys each position of a decoder may look at: (B, L, K) from (B, K) or nothing; (B, L, K) as it is."""
+    if attention_mask is not None and attention_mask.ndim == 3:
+        return attention_mask
+    before = torch.ones(1, length, past + length, dtype=torch.bool, device=device).tril(past)
+    return before if attention_mask is None else before * attention_mask[:, None, :]
 
 
 def additive_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -90,6 +108,7 @@ def check_inputs(
     token_type_ids: Tensor | None,
     position_ids: Tensor | None,
     inputs_embeds: Tensor | None,
+    past: int = 0,
 ) -> None:
     """Raise InputError that names the place and the limit, before torch does without them."""
     if (input_ids is None) == (inputs_embeds is None):
@@ -102,22 +121,32 @@ def check_inputs(
     if length == 0 and rows:
         raise InputError(f"the {rows} rows are empty sequences; expected at least one token each, such as [CLS]")
     limit = config.max_position_embeddings
-    if length > limit and (position_ids is None or config.position_embedding_type != "absolute"):
+    if past + length > limit and (position_ids is None or config.position_embedding_type != "absolute"):
         raise InputError(
-            f"the input has {length} positions, but the model takes {limit} (max_position_embeddings); "
+            f"the input has {past + length} positions, but the model takes {limit} (max_position_embeddings); "
             "truncate the text or split it into windows"
         )
-    _check_mask(attention_mask, rows, length)
+    _check_mask(attention_mask, rows, length, past)
     _check_ids("input_ids", input_ids, config.vocab_size, "vocab_size")
     _check_ids("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size")
     _check_ids("position_ids", position_ids, limit, "max_position_embeddings")
 
 
-def _check_mask(attention_mask: Tensor | None, rows: int, length: int) -> None:
-    if attention_mask is not None and tuple(attention_mask.shape) not in ((rows, length), (rows, length, length)):
+def check_decoding(config: ElectraConfig, encoder_states: Tensor | None, past: Sequence[KeysAndValues] | None) -> None:
+    """Raise InputError where a call asks for what this model was not configured to do."""
+    if past is not None and not config.is_decoder:
+        raise InputError("past_key_values are for decoders; this model has is_decoder false")
+    if encoder_states is not None and not config.add_cross_attention:
         raise InputError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}; "
-            f"expected {(rows, length)} or {(rows, length, length)}"
+            "encoder_hidden_states need cross-attention; this model has add_cross_attention false and no weights for it"
+        )
+
+
+def _check_mask(attention_mask: Tensor | None, rows: int, length: int, past: int) -> None:
+    allowed = ((rows, past + length), (rows, length, past + length))
+    if attention_mask is not None and tuple(attention_mask.shape) not in allowed:
+        raise InputError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}; expected {allowed[0]} or {allowed[1]}"
         )
 
 

@@ -42,6 +42,11 @@ MODULES = (
     Module("electra.encoder.layer.{}.attention.self.distance_embedding", "embedding", "R D"),
     Module("electra.encoder.layer.{}.attention.output.dense", "linear", "H H"),
     Module("electra.encoder.layer.{}.attention.output.LayerNorm", "norm", "H"),
+    Module("electra.encoder.layer.{}.crossattention.self.query", "linear", "H H"),
+    Module("electra.encoder.layer.{}.crossattention.self.key", "linear", "H H"),
+    Module("electra.encoder.layer.{}.crossattention.self.value", "linear", "H H"),
+    Module("electra.encoder.layer.{}.crossattention.output.dense", "linear", "H H"),
+    Module("electra.encoder.layer.{}.crossattention.output.LayerNorm", "norm", "H"),
     Module("electra.encoder.layer.{}.intermediate.dense", "linear", "I H"),
     Module("electra.encoder.layer.{}.output.dense", "linear", "H I"),
     Module("electra.encoder.layer.{}.output.LayerNorm", "norm", "H"),
@@ -101,6 +106,8 @@ def _is_there(module: Module, config: ElectraConfig) -> bool:
     c = vars(config)
     if module.name == "electra.embeddings_project":
         return bool(c["embedding_size"] != c["hidden_size"])
+    if ".crossattention." in module.name:
+        return bool(c["add_cross_attention"])
     if module.name.endswith("distance_embedding"):
         return bool(c["position_embedding_type"] != "absolute")
     if module.name.startswith("sequence_summary"):
