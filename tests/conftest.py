@@ -1,5 +1,9 @@
 """A small real corpus for every test that trains: generated sentences, a vocabulary trained on them, prepared."""
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other would crawl
+
 import numpy as np
 import pytest
 
