@@ -9,7 +9,8 @@ from torch import nn
 from transformers import ElectraConfig as ReferenceConfig
 from transformers import ElectraForMaskedLM as Reference
 
-from electra.config import ACTIVATIONS, POSITION_TYPES, ElectraConfig
+from electra.config import ElectraConfig
+from electra.config_checks import ACTIVATIONS, POSITION_TYPES
 from electra.errors import ConfigError, InputError
 from electra.torch import (
     ElectraForMaskedLM,
