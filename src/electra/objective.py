@@ -56,8 +56,8 @@ class ObjectiveSettings:
 
     mask_probability: float = 0.15  # share of the real tokens that is predicted; large models use 0.25
     show_mask_probability: float = 0.85  # a chosen token is shown as [MASK] so often, and left as it is otherwise
-    generator_weight: float = 1.0
-    discriminator_weight: float = 50.0
+    generator_weight: float = 1.0  # of its loss in the sum
+    discriminator_weight: float = 50.0  # of its loss in the sum
     temperature: float = 1.0  # of the generator's samples
     disallow_correct: bool = False  # never sample the original token
     draw_with_replacement: bool = False  # a position may be drawn twice; its sampled ids are then averaged (sic)

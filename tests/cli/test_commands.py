@@ -89,6 +89,7 @@ def test_report_writes_the_page(place):
         (("pretrain", "corpus", "run", "--preset", "tinny"), 2, "tinny.*tiny"),
         (("pretrain", "corpus", "run", "--learning-rat", "1"), 2, "--learning-rat.*--learning-rate"),
         (("pretrain", "corpus", "other", "--steps", "0", "--size", "smal"), 2, r'(?s)steps is 0.*did you mean "small"'),
+        (("pretrain", "corpus", "other", "--device", "abacus"), 2, "device is 'abacus', which cannot be used here"),
         (("pretrain", "corpus", "run", "--recipe", "recipe.toml", "--seed", "8"), 65, "(?s)seed: was 7, is 8"),
         (("prepare", "missing.txt", "--tokenizer", "vocabulary", "--out", "new"), 65, r"missing\.txt"),
         (("prepare", "--tokenizer", "vocabulary", "--out", "new"), 2, "at least one file or folder"),

@@ -16,7 +16,7 @@ from torch import Tensor
 from electra import objective
 from electra.batch import Batch, map_arrays
 from electra.config import ElectraConfig
-from electra.errors import RunFailedError
+from electra.errors import ConfigError, RunFailedError
 from electra.objective import OBJECTIVES, Outcome
 from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, init_weights, ops, share_embeddings
 from electra.torch.initial import localize
@@ -39,7 +39,7 @@ class Backend:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings, self.special_ids = settings, special_ids
-        self.device = torch.device(_device(settings.device))
+        self.device = _device(settings.device)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
@@ -216,8 +216,15 @@ def _step_seed(seed: int, step: int) -> int:
     return (seed * 1_000_003 + step) % (1 << 63)
 
 
-def _device(name: str) -> str:
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+def _device(name: str) -> torch.device:
+    """The device called `name`; ConfigError where this machine, or this torch, has none."""
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"device is {name!r}, which cannot be used here: {str(error).splitlines()[0]}") from None
+    return device
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

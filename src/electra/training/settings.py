@@ -19,7 +19,7 @@ from electra.objective import AS_SHIPPED, OBJECTIVES, ObjectiveSettings
 class PretrainSettings(ObjectiveSettings):
     """One pretraining run. Defaults are the paper's ELECTRA-small. Raises ConfigError that lists every bad value."""
 
-    objective: Literal["electra", "mlm"] = "electra"
+    objective: Literal["electra", "mlm"] = "electra"  # replaced token detection, or BERT's with one network
     size: str = "small"  # tiny, small, small++, base or large
     model: dict[str, Any] = field(default_factory=dict)  # ElectraConfig fields that differ from the size's
     generator_width: float | None = None  # share of the discriminator's hidden size; None: the size's own
@@ -33,26 +33,26 @@ class PretrainSettings(ObjectiveSettings):
 
     steps: int = 1_000_000  # updates
     minutes: float | None = None  # instead of steps: as many as this machine makes in that time, measured first
-    learning_rate: float = 5e-4
-    warmup_steps: int = 10_000
-    lr_decay_power: float = 1.0
-    weight_decay: float = 0.01
-    adam_epsilon: float = 1e-6
-    adam_beta2: float = 0.999
+    learning_rate: float = 5e-4  # the warm-up leads to it
+    warmup_steps: int = 10_000  # updates
+    lr_decay_power: float = 1.0  # 1: a straight line from the first step to 0 at the last
+    weight_decay: float = 0.01  # of everything but LayerNorm and biases
+    adam_epsilon: float = 1e-6  # added to the root of the second moment
+    adam_beta2: float = 0.999  # of the second moment
     clip_norm: float = 1.0  # of the gradient of both networks together
-    seed: int = 0
+    seed: int = 0  # of first weights, order of the rows, masks, samples and dropout
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it fast
-    device: str = "auto"
+    device: str = "auto"  # cpu, cuda, cuda:1; auto: a GPU where there is one
     compile: bool = False  # compile the layers; worth it for long runs
-    threads: int = 0  # 0: all cores
+    threads: int = 0  # of the processor; 0: all cores
 
     workers: int = 0  # processes that prepare batches ahead; the batches are the same for any number
     log_every: int = 50  # steps between lines of metrics
     eval_every: int = 1000  # steps between evaluations on held-out text
     eval_rows: int = 512  # rows of held-out text an evaluation looks at
     checkpoint_every: int = 1000  # steps between checkpoints
-    keep_checkpoints: int = 3
+    keep_checkpoints: int = 3  # the newest
 
     def __post_init__(self) -> None:
         problems = [*self._number_problems(), *self._choice_problems()]
