@@ -5,7 +5,7 @@ google-research/electra; `tiny` is ours, found by experiment (docs/results.md).
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -61,42 +61,20 @@ class PretrainSettings(ObjectiveSettings):
             raise ConfigError(f"pretraining settings have {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}")
 
     def _number_problems(self) -> list[str]:
-        positive = ("max_length", "batch_size", "accumulate", "steps", "log_every", "eval_every", "eval_rows",
-                    "checkpoint_every", "keep_checkpoints")  # fmt: skip
         problems = [
-            f"{key} is {getattr(self, key)!r}, expected at least 1" for key in positive if getattr(self, key) < 1
+            f"{key} is {getattr(self, key)!r}, expected {expected}"
+            for keys, is_good, expected in RANGES
+            for key in keys.split()
+            if not is_good(getattr(self, key))
         ]
-        for key in (
-            "learning_rate",
-            "warmup_steps",
-            "weight_decay",
-            "generator_weight",
-            "discriminator_weight",
-            "workers",
-            "threads",
-        ):
-            if getattr(self, key) < 0:
-                problems.append(f"{key} is {getattr(self, key)!r}, expected 0 or more")
-        for key in ("adam_epsilon", "clip_norm", "temperature"):
-            if getattr(self, key) <= 0:
-                problems.append(f"{key} is {getattr(self, key)!r}, expected a positive number")
-        for key in ("mask_probability", "show_mask_probability"):
-            if not 0 < getattr(self, key) <= 1:
-                problems.append(f"{key} is {getattr(self, key)!r}, expected a number above 0, at most 1")
-        if self.max_length < 8:
-            problems.append(f"max_length is {self.max_length}, expected at least 8 tokens")
         if self.accumulate >= 1 and self.batch_size % self.accumulate:
             problems.append(f"batch_size {self.batch_size} is not a multiple of accumulate {self.accumulate}")
         return problems
 
     def _choice_problems(self) -> list[str]:
-        choices: dict[str, Any] = {
-            "size": SIZES, "objective": OBJECTIVES, "examples": ("segments", "packed"), "start": ("original", "local"),
-            "precision": ("auto", "float32", "bfloat16"),
-        }  # fmt: skip
         return [
             f"{key} is {getattr(self, key)!r}{did_you_mean(str(getattr(self, key)), known)}, expected one of {', '.join(known)}"
-            for key, known in choices.items()
+            for key, known in CHOICES.items()
             if getattr(self, key) not in known
         ]
 
@@ -116,6 +94,27 @@ class PretrainSettings(ObjectiveSettings):
         """Plain values, as settings.json and recipes hold them."""
         return asdict(self)
 
+
+# settings, what is good, what the error says is expected
+RANGES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("batch_size accumulate steps log_every eval_every eval_rows checkpoint_every keep_checkpoints",
+     lambda value: value >= 1, "at least 1"),
+    ("max_length", lambda value: value >= 8, "at least 8 tokens"),
+    ("learning_rate warmup_steps weight_decay generator_weight discriminator_weight workers threads",
+     lambda value: value >= 0, "0 or more"),
+    ("adam_epsilon clip_norm temperature", lambda value: value > 0, "a positive number"),
+    ("mask_probability show_mask_probability", lambda value: 0 < value <= 1, "a number above 0, at most 1"),
+    ("minutes generator_width", lambda value: value is None or value > 0, "a positive number"),
+    ("generator_depth", lambda value: value > 0, "a positive number"),
+    ("adam_beta2", lambda value: 0 <= value < 1, "a number from 0 to below 1"),
+)  # fmt: skip
+CHOICES: dict[str, Iterable[str]] = {
+    "size": SIZES,
+    "objective": OBJECTIVES,
+    "start": ("original", "local"),
+    "examples": ("segments", "packed"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
 
 # Settings that may differ when a run is continued: they change what is written when, never what is learned.
 MACHINE_KEYS = frozenset({"workers", "log_every", "checkpoint_every", "keep_checkpoints"})
