@@ -51,6 +51,7 @@ CHARTS: tuple[tuple[str, str, str, Lines], ...] = (
     ("Learning rate", "", "", (("train", "learning_rate", "of the update"),)),
     ("Speed", "", "tokens/s", (("train", "tokens_per_second", "training steps"),)),
 )
+MANY = 200  # points of a curve
 COLOURS = ("#2563eb", "#d97706", "#6b7280")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
@@ -127,7 +128,8 @@ def _draw(series: list[tuple[str, list[tuple[float, float]]]], unit: str, title:
     axes = figure.add_subplot()
     for (label, points), colour in zip(series, COLOURS, strict=False):
         steps, values = zip(*points, strict=True)
-        axes.plot(steps, values, label=label, color=colour, linewidth=1.6, marker="o" if len(points) < 3 else None)
+        width = 1.6 if len(points) < MANY else 0.6  # single steps are noisy: many of them are a band, not a line
+        axes.plot(steps, values, label=label, color=colour, linewidth=width, marker="o" if len(points) < 3 else None)
     axes.set_xlabel("step")
     axes.set_ylabel(unit)
     axes.grid(alpha=0.25)
