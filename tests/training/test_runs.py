@@ -84,7 +84,8 @@ def command_line(corpus, run, *flags):
     recipe = run.with_suffix(".toml")
     model = "\n".join(f"{key} = {value}" for key, value in MODEL.items())
     recipe.write_text(
-        'preset = "tiny"\nmax_length = 32\nbatch_size = 8\nwarmup_steps = 4\nthreads = 1\nprecision = "float32"\neval_rows = 16\n'
+        'preset = "tiny"\nstart = "original"\nmax_length = 32\nbatch_size = 8\nwarmup_steps = 4\nthreads = 1\n'
+        'precision = "float32"\neval_rows = 16\n'
         f"[model]\n{model}\n"
     )
     return [sys.executable, "-m", "electra", "pretrain", corpus, run, "--recipe", recipe, *flags]
@@ -143,7 +144,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_reaches_no_checkpoint(corpus
 def test_a_run_with_other_settings_or_data_is_refused_with_the_difference(finished, corpus):
     with pytest.raises(FrozenRunError) as caught:
         pretrain(small_settings(learning_rate=2e-3, batch_size=16), corpus, finished, panel=False)
-    assert "settings.learning_rate: was 0.001, is 0.002" in str(caught.value)
+    assert "settings.learning_rate: was 0.0005, is 0.002" in str(caught.value)
     assert "settings.batch_size: was 8, is 16" in str(caught.value)
 
 
