@@ -115,6 +115,8 @@ def test_what_a_decoder_was_not_made_for_is_refused():
     model, _ = pair()
     with pytest.raises(InputError, match="add_cross_attention false and no weights"):
         model(IDS, encoder_hidden_states=STATES)
+    with pytest.raises(InputError, match="encoder_hidden_states and their mask need cross-attention"):
+        model(IDS, encoder_attention_mask=STATES_REAL)
     with pytest.raises(ConfigError, match="set is_decoder to true"):
         ElectraModel(ElectraConfig(add_cross_attention=True))
     cache = model(IDS, use_cache=True).past_key_values

@@ -58,7 +58,7 @@ class ElectraModel(ElectraPreTrainedModel):
         config = self.config
         past = past_key_values[0][0].shape[2] if past_key_values else 0  # tokens of earlier calls
         if self.check_inputs and not torch.compiler.is_compiling():
-            check_decoding(config, encoder_hidden_states, past_key_values)
+            check_decoding(config, (encoder_hidden_states, encoder_attention_mask), past_key_values)
             check_inputs(config, input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, past)
         hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds, past)  # (B, L, E)
         if config.embedding_size != config.hidden_size:
@@ -132,13 +132,15 @@ def check_inputs(
     _check_ids("position_ids", position_ids, limit, "max_position_embeddings")
 
 
-def check_decoding(config: ElectraConfig, encoder_states: Tensor | None, past: Sequence[KeysAndValues] | None) -> None:
+def check_decoding(
+    config: ElectraConfig, of_encoder: tuple[Tensor | None, ...], past: Sequence[KeysAndValues] | None
+) -> None:
     """Raise InputError where a call asks for what this model was not configured to do."""
     if past is not None and not config.is_decoder:
         raise InputError("past_key_values are for decoders; this model has is_decoder false")
-    if encoder_states is not None and not config.add_cross_attention:
+    if any(given is not None for given in of_encoder) and not config.add_cross_attention:
         raise InputError(
-            "encoder_hidden_states need cross-attention; this model has add_cross_attention false and no weights for it"
+            "encoder_hidden_states and their mask need cross-attention; this model has add_cross_attention false and no weights for it"
         )
 
 
