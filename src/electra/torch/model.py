@@ -140,7 +140,8 @@ def check_decoding(
         raise InputError("past_key_values are for decoders; this model has is_decoder false")
     if any(given is not None for given in of_encoder) and not config.add_cross_attention:
         raise InputError(
-            "encoder_hidden_states and their mask need cross-attention; this model has add_cross_attention false and no weights for it"
+            "encoder_hidden_states and their mask need cross-attention; this model has add_cross_attention false "
+            "and no weights for it"
         )
 
 
