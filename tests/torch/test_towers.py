@@ -15,29 +15,29 @@ from torch.nn import functional
 from electra.batch import map_arrays
 from electra.objective import electra_loss
 from electra.torch import ElectraForPreTraining, ElectraModel, ops
+from electra.torch.optim import adam, update
 from electra.training.metrics import Observed, as_shipped
 
 
 class TwoTowers(nn.Module):
-    """Logits (B, L, V) for every position from all the others."""
+    """Logits (B, L, V) for every position from all the others. The embeddings are the discriminator's."""
 
-    def __init__(self, case):
+    def __init__(self, case, shared):
         super().__init__()
-        config = case.network("generator")
-        variables = case.arrays["weights"]
+        config, variables = case.network("generator"), case.arrays["weights"]
         self.left, self.right = ElectraModel(config).eval(), ElectraModel(config).eval()
         for tower, scope in ((self.left, "generator_ltr"), (self.right, "generator_rtl")):
             own = state_dict(variables, scope) | embeddings(variables)
             names = {f"electra.{name}": name for name in tower.state_dict()}
             tower.load_state_dict({name: torch.tensor(own[full]) for full, name in names.items()})
-        head = {
-            name.removeprefix("cloze_predictions/"): torch.tensor(v) for name, v in variables.items() if "cloze" in name
-        }
-        self.dense, self.norm = (
-            (head["dense/kernel"], head["dense/bias"]),
-            (head["LayerNorm/gamma"], head["LayerNorm/beta"]),
-        )
-        self.table, self.bias = self.left.embeddings.word_embeddings.weight, head["output_bias"]
+            tower.embeddings = shared
+        self.dense = nn.Linear(2 * config.hidden_size, config.embedding_size)
+        self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=1e-12)
+        self.output_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        head = {name: value for name, value in state_dict(variables, "electra").items() if "cloze" in name}
+        head = {name.removeprefix("cloze_predictions."): torch.tensor(value) for name, value in head.items()}
+        assert not self.load_state_dict(head, strict=False).unexpected_keys
+        assert len(head) == 5
 
     def states(self, input_ids, batch):
         """Both towers' states (B, L, H); each position sees itself and what its tower has read."""
@@ -51,9 +51,8 @@ class TwoTowers(nn.Module):
     def forward(self, input_ids, batch):
         left, right = self.states(input_ids, batch)
         both = torch.cat([left.roll(1, 1), right.roll(-1, 1)], -1)  # the states before and after each position
-        hidden = functional.gelu(both @ self.dense[0] + self.dense[1])
-        hidden = functional.layer_norm(hidden, hidden.shape[-1:], *self.norm, eps=1e-12)
-        return hidden @ self.table.T + self.bias
+        hidden = self.LayerNorm(functional.gelu(self.dense(both)))
+        return hidden @ self.left.embeddings.word_embeddings.weight.T + self.output_bias
 
 
 def embeddings(variables):
@@ -65,21 +64,32 @@ class Parts:
 
     def __init__(self, name):
         self.case = case = Case(name)
-        self.batch, masked = (map_arrays(value, torch.from_numpy) for value in (case.batch, case.masked))
-        self.towers = TwoTowers(case)
+        self.batch, self.masked = (map_arrays(value, torch.from_numpy) for value in (case.batch, case.masked))
         self.discriminator = ElectraForPreTraining(case.network("discriminator")).eval()
-        self.discriminator.load_state_dict(
-            {
-                name: torch.tensor(value)
-                for name, value in state_dict(case.arrays["weights"], "electra").items()
-                if name in self.discriminator.state_dict()
-            }
-        )
+        state = state_dict(case.arrays["weights"], "electra")
+        self.discriminator.load_state_dict({n: torch.tensor(state[n]) for n in self.discriminator.state_dict()})
+        self.towers = TwoTowers(case, self.discriminator.electra.embeddings)
+        self.compute()
+
+    def compute(self):
+        """Everything up to the discriminator's logits, with the weights of now."""
         self.logits = self.towers(self.batch.input_ids, self.batch)  # (B, L, V)
         self.outcome = electra_loss(
             lambda _, __, positions: self.logits.gather(1, positions.long()[..., None].expand(-1, -1, 1000)),
-            self.judge, self.batch, masked, case.settings, ops,
+            self.judge, self.batch, self.masked, self.case.settings, ops,
         )  # fmt: skip
+
+    def parameters(self):
+        """Every trained tensor once, by name."""
+        named = {p: name for part in (self.towers, self.discriminator) for name, p in part.named_parameters()}
+        return {f"{i}.{name}": p for i, (p, name) in enumerate(named.items())}
+
+    def losses(self):
+        """The discriminator's and the total."""
+        logits, labels = judged(self)
+        loss = ops.binary_cross_entropy(logits, labels.float())[self.batch.attention_mask > 0].mean()
+        settings = self.case.settings
+        return loss, settings.generator_weight * self.cloze_loss() + settings.discriminator_weight * loss
 
     def judge(self, input_ids, batch):
         mask, types = batch.attention_mask, batch.token_type_ids
@@ -127,7 +137,6 @@ def judged(parts):
     corrupted = parts.outcome.corrupted_ids
     share = parts.case.settings.mask_probability
     noise = ops.take(parts.logits.log_softmax(-1), corrupted)  # log q of what stands there, given the original others
-    close(noise, parts.case.goldens["cloze_log_prob_of_updated_inputs"], atol=1e-4)
     drawn = torch.zeros_like(corrupted)
     drawn.scatter_add_(
         1, torch.tensor(parts.case.masked.positions).long(), torch.tensor(parts.case.masked.weights).int()
@@ -140,11 +149,30 @@ def test_the_discriminator_and_all_losses_equal_the_originals(parts):
     logits, labels = judged(parts)
     np.testing.assert_array_equal(labels.numpy(), goldens["disc_labels"] > 0)
     close(logits[real], goldens["disc_logits"][real], atol=1e-4)
-    loss = ops.binary_cross_entropy(logits, labels.float())[real].mean()
+    loss, total = parts.losses()
     assert loss.item() == pytest.approx(float(goldens["disc_loss"]), rel=2e-5)
-    settings = parts.case.settings
-    total = settings.generator_weight * parts.cloze_loss() + settings.discriminator_weight * loss
     assert total.item() == pytest.approx(float(goldens["total_loss"]), rel=2e-5)
+
+
+@pytest.mark.parametrize("run", ["fresh", "fresh_rate_of_next_step"])
+@pytest.mark.parametrize("name", ["two_towers", "electric"])
+def test_twelve_updates_follow_the_original_step_by_step(name, run):
+    parts = Parts(name)
+    facts = next(r for r in parts.case.facts["lockstep"] if r["name"] == run)
+    parameters = parts.parameters()
+    optimizer = adam(parameters.items(), weight_decay=facts["optimizer"]["weight_decay_rate"], epsilon=1e-6)
+    for count, entry in enumerate(facts["trace"], start=1):
+        parts.compute()
+        loss, total = parts.losses()
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        # float32 on both sides, and each step builds on the last: the difference grows to a few in 100,000
+        assert parts.outcome.mlm_loss.item() == pytest.approx(entry["mlm_loss"], rel=5e-5), count
+        assert parts.cloze_loss().item() == pytest.approx(entry["cloze_loss"], rel=5e-5), count
+        assert loss.item() == pytest.approx(entry["disc_loss"], rel=1e-4), count
+        assert norm.item() == pytest.approx(entry["gradient_global_norm"], rel=2e-4), count
+        update(optimizer, learning_rate=entry["rate"], epsilon=1e-6, count=count)
+        optimizer.zero_grad()
 
 
 def test_evaluation_as_shipped_gives_the_originals_numbers(parts):
