@@ -1,4 +1,4 @@
-# make demo    set up and train a tiny ELECTRA on text this installation brings (no download beyond it, about ten minutes)
+# make demo    set up and train a tiny ELECTRA on text this installation brings (no download beyond it, six minutes on two cores)
 # make test    set up and run the tests
 # make check   format, lint, types
 PYTHON ?= python3

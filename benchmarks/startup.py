@@ -1,13 +1,12 @@
-"""What starting costs: `import electra`, `electra --help`, and the help of each command, beside an empty Python.
+"""What starting costs: `import electra`, `electra --help`, the help of one command, and torch's models, beside an empty Python.
 
     python benchmarks/startup.py [--rounds 15] [--out benchmarks/results/startup.json]
 
-Whole processes by the clock, taking turns, modules' bytecode warm. Memory is the process's highest.
+Whole processes by the clock, taking turns, modules' bytecode warm.
 """
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -44,7 +43,6 @@ def main() -> None:
     }
     for name, row in found.items():
         print(f"{name:<40} {row['median_s']:.3f} s ({row['lowest_s']:.3f} to {row['highest_s']:.3f})")
-    print(f"largest process: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3:.0f} MB")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(
         json.dumps({"machine": processor(), "rounds": options.rounds, "seconds": found}, indent=1) + "\n"

@@ -49,6 +49,18 @@ def tokenizer(texts, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def short_run(corpus, tmp_path_factory):
+    """A finished run of ten steps, to look at."""
+    from small_run import small_settings
+
+    from electra.training.pretrain import pretrain
+
+    folder = tmp_path_factory.mktemp("short") / "run <one>"
+    pretrain(small_settings(steps=10), corpus, folder, panel=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def corpus(texts, tokenizer, tmp_path_factory):
     """The folder of the prepared corpus, a tenth of it held out."""
     from electra.data.prepare import prepare

@@ -3,40 +3,31 @@
 import numpy as np
 import pytest
 import torch
-from small_run import small_settings
 
 from electra import ElectraForMaskedLM, ElectraForPreTraining
 from electra.errors import InputError, WeightsError
 from electra.inference.inspection import Inspector
-from electra.training.pretrain import pretrain
 
 TEXT = "The old river  painted THE kitchen\tduring the storm."
 
 
-@pytest.fixture(scope="module")
-def run(corpus, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inspected") / "run"
-    pretrain(small_settings(steps=10), corpus, folder, panel=False)
-    return folder
-
-
-def test_probabilities_are_the_discriminators(run):
-    inspector = Inspector(run)
+def test_probabilities_are_the_discriminators(short_run):
+    inspector = Inspector(short_run)
     found = [token.replaced for token in inspector.inspect(TEXT).tokens]
     ids = torch.tensor([inspector.tokenizer(TEXT)["input_ids"]])
-    logits = ElectraForPreTraining.from_pretrained(run / "discriminator").eval()(ids).logits[0, 1:-1]
+    logits = ElectraForPreTraining.from_pretrained(short_run / "discriminator").eval()(ids).logits[0, 1:-1]
     np.testing.assert_allclose(found, torch.sigmoid(logits).detach(), rtol=1e-5)
 
 
-def test_places_are_those_of_the_text(run):
-    tokens = Inspector(run).inspect(TEXT).tokens
+def test_places_are_those_of_the_text(short_run):
+    tokens = Inspector(short_run).inspect(TEXT).tokens
     assert "".join(TEXT[token.start : token.end] for token in tokens) == "".join(TEXT.split())
     for token in tokens:
         assert TEXT[token.start : token.end].lower() == token.token.removeprefix("##")
 
 
-def test_the_generator_proposes_for_what_passes_the_threshold_or_is_most_suspicious(run):
-    inspector = Inspector(run)
+def test_the_generator_proposes_for_what_passes_the_threshold_or_is_most_suspicious(short_run):
+    inspector = Inspector(short_run)
     everywhere = inspector.inspect(TEXT, threshold=0.0, proposals=2).tokens
     assert all(len(token.proposals) == 2 for token in everywhere)
     most = max(range(len(everywhere)), key=lambda i: everywhere[i].replaced)
@@ -44,26 +35,26 @@ def test_the_generator_proposes_for_what_passes_the_threshold_or_is_most_suspici
     assert [i for i, token in enumerate(one) if token.proposals] == [most]
     ids = torch.tensor([inspector.tokenizer(TEXT)["input_ids"]])
     ids[0, most + 1] = inspector.tokenizer.mask_token_id
-    generator = ElectraForMaskedLM.from_pretrained(run / "generator").eval()
+    generator = ElectraForMaskedLM.from_pretrained(short_run / "generator").eval()
     best = torch.softmax(generator(ids).logits[0, most + 1], -1).max()
     assert one[most].proposals[0][1] == pytest.approx(best.item(), rel=1e-5)
     assert not any(token.proposals for token in inspector.inspect(TEXT, proposals=0).tokens)
 
 
-def test_a_discriminator_alone_proposes_nothing(run):
-    tokens = Inspector(run / "discriminator").inspect(TEXT, threshold=0.0).tokens
+def test_a_discriminator_alone_proposes_nothing(short_run):
+    tokens = Inspector(short_run / "discriminator").inspect(TEXT, threshold=0.0).tokens
     assert not any(token.proposals for token in tokens)
 
 
-def test_a_text_without_tokens_has_none(run):
-    assert Inspector(run).inspect(" \t").tokens == ()
+def test_a_text_without_tokens_has_none(short_run):
+    assert Inspector(short_run).inspect(" \t").tokens == ()
 
 
-def test_a_text_too_long_is_an_error_with_both_lengths(run):
+def test_a_text_too_long_is_an_error_with_both_lengths(short_run):
     with pytest.raises(InputError, match="602 tokens, the model reads 128"):
-        Inspector(run).inspect("word " * 200)
+        Inspector(short_run).inspect("word " * 200)
 
 
-def test_a_generator_is_not_taken_for_a_discriminator(run):
+def test_a_generator_is_not_taken_for_a_discriminator(short_run):
     with pytest.raises(WeightsError, match="discriminator_predictions"):
-        Inspector(run / "generator")
+        Inspector(short_run / "generator")

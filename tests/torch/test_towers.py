@@ -84,6 +84,10 @@ class Parts:
         named = {p: name for part in (self.towers, self.discriminator) for name, p in part.named_parameters()}
         return {f"{i}.{name}": p for i, (p, name) in enumerate(named.items())}
 
+    def noise(self):
+        """log q (B, L) of what stands in the corrupted text, each position given the original others."""
+        return ops.take(self.logits.log_softmax(-1), self.outcome.corrupted_ids)
+
     def losses(self):
         """The discriminator's and the total."""
         logits, labels = judged(self)
@@ -128,20 +132,19 @@ def test_sampled_and_corrupted_ids_equal_the_originals(parts):
     goldens, used = parts.case.goldens, parts.case.masked.weights > 0
     np.testing.assert_array_equal(parts.outcome.sampled_ids.numpy()[used], goldens["sampled_ids"][used])
     np.testing.assert_array_equal(parts.outcome.corrupted_ids.numpy(), goldens["updated_input_ids"])
+    close(parts.noise(), goldens["cloze_log_prob_of_updated_inputs"], atol=1e-4)
 
 
 def judged(parts):
     """Logits (B, L) and labels as the case's objective has them."""
     if parts.case.name == "two_towers":
         return parts.outcome.discriminator_logits, parts.outcome.is_replaced
-    corrupted = parts.outcome.corrupted_ids
     share = parts.case.settings.mask_probability
-    noise = ops.take(parts.logits.log_softmax(-1), corrupted)  # log q of what stands there, given the original others
-    drawn = torch.zeros_like(corrupted)
+    drawn = torch.zeros_like(parts.outcome.corrupted_ids)
     drawn.scatter_add_(
         1, torch.tensor(parts.case.masked.positions).long(), torch.tensor(parts.case.masked.weights).int()
     )
-    return parts.outcome.discriminator_logits + noise.detach() + np.log(share / (1 - share)), drawn > 0
+    return parts.outcome.discriminator_logits + parts.noise().detach() + np.log(share / (1 - share)), drawn > 0
 
 
 def test_the_discriminator_and_all_losses_equal_the_originals(parts):

@@ -4,11 +4,9 @@ import io
 import re
 
 import pytest
-from small_run import small_settings
 
 from electra.errors import DataError
 from electra.training.panel import Panel, clock
-from electra.training.pretrain import pretrain
 from electra.training.report import write_report
 
 TRAIN = {
@@ -55,15 +53,8 @@ def test_times_are_short(seconds, text):
     assert clock(seconds) == text
 
 
-@pytest.fixture(scope="module")
-def run(corpus, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reported") / "run <one>"
-    pretrain(small_settings(steps=10), corpus, folder, panel=False)
-    return folder
-
-
-def test_the_page_of_a_run_holds_everything_in_one_file(run):
-    page = write_report(run).read_text()
+def test_the_page_of_a_run_holds_everything_in_one_file(short_run):
+    page = write_report(short_run).read_text()
     assert page.count("<svg") >= 6
     assert "run &lt;one&gt;" in page
     assert not re.findall(r"(?:src|href)=\"(?!#)", page)
@@ -72,16 +63,16 @@ def test_the_page_of_a_run_holds_everything_in_one_file(run):
         assert text in page, text
 
 
-def test_a_page_of_a_run_under_way_is_made_of_what_there_is(run, tmp_path):
-    lines = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+def test_a_page_of_a_run_under_way_is_made_of_what_there_is(short_run, tmp_path):
+    lines = (short_run / "metrics.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "metrics.jsonl").write_text(lines[0] + lines[1][:20])
-    (tmp_path / "settings.json").write_bytes((run / "settings.json").read_bytes())
+    (tmp_path / "settings.json").write_bytes((short_run / "settings.json").read_bytes())
     assert "<svg" in write_report(tmp_path, tmp_path / "page.html").read_text()
 
 
-def test_a_folder_without_a_run_or_without_metrics_says_so(run, tmp_path):
+def test_a_folder_without_a_run_or_without_metrics_says_so(short_run, tmp_path):
     with pytest.raises(DataError, match=r"not a run folder: it has no settings\.json"):
         write_report(tmp_path)
-    (tmp_path / "settings.json").write_bytes((run / "settings.json").read_bytes())
+    (tmp_path / "settings.json").write_bytes((short_run / "settings.json").read_bytes())
     with pytest.raises(DataError, match="has no metrics yet"):
         write_report(tmp_path)

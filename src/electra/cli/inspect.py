@@ -11,6 +11,8 @@ from rich.text import Text
 
 from electra.inference.inspection import InspectedText, InspectedToken, Inspector
 
+SHADES = ((0.5, "bold white on red"), (0.25, "black on yellow"), (0.15, "underline"))  # above which probability
+
 
 def inspect(
     model: tyro.conf.Positional[Path],
@@ -66,15 +68,7 @@ def _describe(token: InspectedToken, text: str) -> str:
 
 def _shade(probability: float) -> str:
     """From plain to red; steps, so that eight-colour terminals show them too."""
-    return (
-        "bold white on red"
-        if probability > 0.5
-        else "black on yellow"
-        if probability > 0.25
-        else "underline"
-        if probability > 0.15
-        else ""
-    )
+    return next((style for above, style in SHADES if probability > above), "")
 
 
 def main(words: list[str]) -> int:

@@ -68,9 +68,8 @@ class Inspector:
             raise InputError(f"the text has {len(ids)} tokens, the model reads {limit}; inspect it in shorter pieces")
         probabilities = self._probabilities(ids)
         inner = [i for i, (start, end) in enumerate(offsets) if end > start]
-        flagged = [i for i in inner if probabilities[i] > threshold] or sorted(inner, key=lambda i: -probabilities[i])[
-            :1
-        ]
+        most_suspicious = sorted(inner, key=lambda i: -probabilities[i])[:1]  # none in a text without tokens
+        flagged = [i for i in inner if probabilities[i] > threshold] or most_suspicious
         proposed = {i: self._propose(ids, i, proposals) for i in flagged}
         tokens = tuple(
             InspectedToken(

@@ -126,9 +126,8 @@ class Backend:
                 sums[name] = sums.get(name, 0) + value
         parameters = self.parameters().values()
         sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
-        values = dict(
-            zip(sums, torch.stack([v.float() for v in sums.values()]).tolist(), strict=True)
-        )  # one wait, not ten
+        numbers = torch.stack([value.float() for value in sums.values()]).tolist()  # one wait, not ten
+        values = dict(zip(sums, numbers, strict=True))
         if not all(map(_is_finite, (values["loss"], values["gradient_norm"]))):
             self.optimizer.zero_grad()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")

@@ -63,10 +63,7 @@ class Steps:
         """The first `eval_rows` rows of held-out text, masked the same way at every evaluation."""
         corpus, examples = _examples(self.corpus, "validation", self.settings)
         rng = np.random.default_rng([self.settings.seed, HELD_OUT])
-        count, size = (
-            min(len(examples), self.settings.eval_rows),
-            max(1, self.settings.batch_size // self.settings.accumulate),
-        )
+        count, size = min(len(examples), self.settings.eval_rows), self.settings.batch_size // self.settings.accumulate
         order = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
         return [self._masked(examples.rows(indices), corpus, rng) for indices in order]
 
