@@ -280,7 +280,9 @@ def test_a_folder_that_is_no_corpus_is_never_overwritten(sources, tmp_path, toke
 def test_text_without_a_usable_line_is_an_error_that_counts_the_files(tmp_path, tokenizer):
     (tmp_path / "a.txt").write_bytes(b"")
     (tmp_path / "b.jsonl").write_bytes(b"\n")
-    (tmp_path / "c.txt.gz").write_bytes(gzip.compress(b"one line that is cut short before it ends, and is left out")[:30])
+    (tmp_path / "c.txt.gz").write_bytes(
+        gzip.compress(b"one line that is cut short before it ends, and is left out")[:30]
+    )
     message = r"corpus has 0 usable lines \(3 files, 2 empty, 1 truncated at byte 30\)"
     with pytest.raises(CorpusError, match=message) as caught:
         prepare(tmp_path, tmp_path / "corpus", tokenizer, processes=1)
