@@ -14,8 +14,14 @@ BIN := .venv/bin
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[torch,data,report]'
 	touch $@
 
-.venv/development: .venv/product
+.venv/development: .venv/product .venv/peers/transformers5
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[torch,data,report,dev]'
+	touch $@
+
+# Not compiled: bytecode is written for what is imported, a tenth of it.
+.venv/peers/transformers5: tests/transformers5.txt | .venv/product
+	rm -rf $@
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --target $@ --requirement $<
 	touch $@
 
 setup: .venv/development
