@@ -18,6 +18,11 @@ _HOME = {
     "ElectraModel": "electra.torch",
     "ElectraForPreTraining": "electra.torch",
     "ElectraForMaskedLM": "electra.torch",
+    "ElectraForCausalLM": "electra.torch",
+    "ElectraForSequenceClassification": "electra.torch",
+    "ElectraForMultipleChoice": "electra.torch",
+    "ElectraForTokenClassification": "electra.torch",
+    "ElectraForQuestionAnswering": "electra.torch",
     "ElectraForPreTrainingOutput": "electra.outputs",
     "ElectraError": "electra.errors",
 }

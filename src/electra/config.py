@@ -31,7 +31,7 @@ GENERAL_DEFAULTS: dict[str, Any] = {
     "sep_token_id": None,
     "torch_dtype": None,
     "summary_first_dropout": 0.0,
-    "summary_proj_to_labels": True,
+    "summary_proj_to_labels": False,
 }
 
 # Keys other tools write into config.json that say nothing about this model: kept as they are, without a warning.

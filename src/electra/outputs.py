@@ -78,3 +78,51 @@ class MaskedLMOutput(ModelOutput):
     logits: Array
     hidden_states: tuple[Array, ...] | None
     attentions: tuple[Array, ...] | None
+
+
+class CausalLMOutputWithCrossAttentions(ModelOutput):
+    """A decoder's answer: logits (B, L, V) for the token after each position; loss where labels were given."""
+
+    loss: Array | None
+    logits: Array
+    past_key_values: Any
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None
+    cross_attentions: tuple[Array, ...] | None
+
+
+class SequenceClassifierOutput(ModelOutput):
+    """One answer a text: logits (B, N), N labels (or values to predict); loss where labels were given."""
+
+    loss: Array | None
+    logits: Array
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None
+
+
+class MultipleChoiceModelOutput(ModelOutput):
+    """One score a choice: logits (B, C); hidden states and attentions have B times C rows; loss where labels were given."""
+
+    loss: Array | None
+    logits: Array
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None
+
+
+class TokenClassifierOutput(ModelOutput):
+    """One label a token: logits (B, L, N); loss where labels were given."""
+
+    loss: Array | None
+    logits: Array
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None
+
+
+class QuestionAnsweringModelOutput(ModelOutput):
+    """Where the answer starts and ends: start_logits and end_logits (B, L); loss where both positions were given."""
+
+    loss: Array | None
+    start_logits: Array
+    end_logits: Array
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None

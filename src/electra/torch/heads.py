@@ -1,12 +1,21 @@
-"""The two networks of pretraining as Hugging Face has them: the generator's head and the discriminator's."""
+"""The heads that speak of tokens: the discriminator's, the generator's, and the generator as a decoder."""
 
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from electra import losses
 from electra.config import ElectraConfig
 from electra.errors import ConfigError
-from electra.outputs import ElectraForPreTrainingOutput, MaskedLMOutput
-from electra.torch.layers import ACTIVATIONS
+from electra.outputs import CausalLMOutputWithCrossAttentions, ElectraForPreTrainingOutput, MaskedLMOutput
+from electra.torch import ops
+from electra.torch.checks import check_labels
+from electra.torch.generation import generate
+from electra.torch.layers import ACTIVATIONS, KeysAndValues
 from electra.torch.model import ElectraModel
 from electra.torch.pretrained import ElectraPreTrainedModel
 
@@ -58,7 +67,10 @@ class ElectraForPreTraining(ElectraPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> ElectraForPreTrainingOutput | tuple[Tensor, ...]:
-        """Arguments as ElectraModel's; labels (B, L), 1 where replaced, give the mean loss over real tokens in nats."""
+        """Arguments as ElectraModel's; labels (B, L), 1 where replaced, give the mean loss over real tokens in nats.
+
+        Real are the tokens with a 1 in attention_mask (B, L); with a mask (B, L, L), those that may look at themselves.
+        """
         encoded = self.electra(
             input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds,
             output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
@@ -66,14 +78,18 @@ class ElectraForPreTraining(ElectraPreTrainedModel):
         logits = self.discriminator_predictions(encoded.last_hidden_state)  # (B, L)
         loss = None
         if labels is not None:
-            real = slice(None) if attention_mask is None else attention_mask == 1
-            loss = functional.binary_cross_entropy_with_logits(logits[real], labels[real].to(logits.dtype))
+            mask = (
+                attention_mask
+                if attention_mask is None or attention_mask.ndim == 2
+                else attention_mask.diagonal(0, 1, 2)
+            )
+            loss = losses.replaced_token_cross_entropy(logits, labels, None if mask is None else mask == 1, ops)
         output = ElectraForPreTrainingOutput(loss, logits, encoded.hidden_states, encoded.attentions)
         return output if self.wants_dict(return_dict) else output.to_tuple()
 
 
-class ElectraForMaskedLM(ElectraPreTrainedModel):
-    """The generator: which token stood here? logits (B, L, V). The output table is the word table, unless untied."""
+class _WithGenerator(ElectraPreTrainedModel):
+    """An encoder under the generator's head. The output table is the word table, unless untied."""
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config)
@@ -91,6 +107,10 @@ class ElectraForMaskedLM(ElectraPreTrainedModel):
     def mlm_logits(self, hidden: Tensor) -> Tensor:
         """The head alone: hidden (..., H) -> logits (..., V). Pretraining asks it at the masked positions only."""
         return self.generator_lm_head(self.generator_predictions(hidden))
+
+
+class ElectraForMaskedLM(_WithGenerator):
+    """The generator: which token stood here? logits (B, L, V). The output table is the word table, unless untied."""
 
     def forward(
         self,
@@ -113,9 +133,66 @@ class ElectraForMaskedLM(ElectraPreTrainedModel):
         logits = self.mlm_logits(encoded.last_hidden_state)  # (B, L, V)
         loss = None
         if labels is not None:
-            loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+            if self.checks_now:
+                check_labels(labels, tuple(logits.shape[:2]), self.config.vocab_size)
+            loss = losses.cross_entropy(logits, labels, ops)
         output = MaskedLMOutput(loss, logits, encoded.hidden_states, encoded.attentions)
         return output if self.wants_dict(return_dict) else output.to_tuple()
+
+
+class ElectraForCausalLM(_WithGenerator):
+    """The generator as a decoder: which token comes next? logits (B, L, V). Needs is_decoder=True in the configuration."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        if not config.is_decoder:
+            warnings.warn(
+                "ElectraForCausalLM with is_decoder false lets every position see the whole text; "
+                "set is_decoder=True in the configuration to predict the next token",
+                stacklevel=2,
+            )
+        super().__init__(config)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        past_key_values: Sequence[KeysAndValues] | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> CausalLMOutputWithCrossAttentions | tuple[Any, ...]:
+        """Arguments as ElectraModel's; labels (B, L), the input_ids with -100 where not asked, give the mean loss in nats.
+
+        Labels are shifted here: position t is asked for token t + 1. With labels nothing is cached.
+        """
+        encoded = self.electra(
+            input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds,
+            encoder_hidden_states, encoder_attention_mask, past_key_values, False if labels is not None else use_cache,
+            output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
+        )  # fmt: skip
+        logits = self.mlm_logits(encoded.last_hidden_state)  # (B, L, V)
+        loss = None
+        if labels is not None:
+            if self.checks_now:
+                check_labels(labels, tuple(logits.shape[:2]), self.config.vocab_size)
+            loss = losses.next_token_cross_entropy(logits, labels, ops)
+        output = CausalLMOutputWithCrossAttentions(
+            loss, logits, encoded.past_key_values, encoded.hidden_states, encoded.attentions, encoded.cross_attentions
+        )
+        return output if self.wants_dict(return_dict) else output.to_tuple()
+
+    @torch.no_grad()
+    def generate(self, input_ids: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Tensor:
+        """Continue texts (B, L) token by token: ids (B, up to max_length). Options are those of `generation.generate`."""
+        return generate(self, input_ids, attention_mask, **options)
 
 
 def share_embeddings(generator: ElectraForMaskedLM, discriminator: ElectraForPreTraining) -> None:

@@ -1,4 +1,4 @@
-"""The encoder, from ids to hidden states, and the checks of what it is given."""
+"""The encoder, from ids to hidden states."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
-from electra.errors import ConfigError, InputError
+from electra.errors import ConfigError
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
+from electra.torch.checks import check_decoding, check_inputs
 from electra.torch.layers import ElectraEmbeddings, ElectraEncoder, KeysAndValues
 from electra.torch.pretrained import ElectraPreTrainedModel
-
-INTEGERS = (torch.int64, torch.int32)
 
 
 class ElectraModel(ElectraPreTrainedModel):
@@ -57,7 +56,7 @@ class ElectraModel(ElectraPreTrainedModel):
         """
         config = self.config
         past = past_key_values[0][0].shape[2] if past_key_values else 0  # tokens of earlier calls
-        if self.check_inputs and not torch.compiler.is_compiling():
+        if self.checks_now:
             check_decoding(config, (encoder_hidden_states, encoder_attention_mask), past_key_values)
             check_inputs(config, input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, past)
         hidden = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds, past)  # (B, L, E)
@@ -99,73 +98,3 @@ def additive_mask(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
 def expand_head_mask(head_mask: Tensor, config: ElectraConfig, dtype: torch.dtype) -> Tensor:
     """(N,) or (layers, N) -> (layers, N, 1, 1)."""
     return head_mask.to(dtype).expand(config.num_hidden_layers, -1)[:, :, None, None]
-
-
-def check_inputs(
-    config: ElectraConfig,
-    input_ids: Tensor | None,
-    attention_mask: Tensor | None,
-    token_type_ids: Tensor | None,
-    position_ids: Tensor | None,
-    inputs_embeds: Tensor | None,
-    past: int = 0,
-) -> None:
-    """Raise InputError that names the place and the limit, before torch does without them."""
-    if (input_ids is None) == (inputs_embeds is None):
-        raise InputError(f"give either input_ids or inputs_embeds; got {'neither' if input_ids is None else 'both'}")
-    given, axes = (inputs_embeds, "(rows, positions, E)") if input_ids is None else (input_ids, "(rows, positions)")
-    assert given is not None  # one of the two is
-    if given.ndim != len(axes.split(",")):
-        raise InputError(f"the input has shape {tuple(given.shape)}; expected {axes}")
-    rows, length = given.shape[:2]
-    if length == 0 and rows:
-        raise InputError(f"the {rows} rows are empty sequences; expected at least one token each, such as [CLS]")
-    limit = config.max_position_embeddings
-    if past + length > limit and (position_ids is None or config.position_embedding_type != "absolute"):
-        raise InputError(
-            f"the input has {past + length} positions, but the model takes {limit} (max_position_embeddings); "
-            "truncate the text or split it into windows"
-        )
-    _check_mask(attention_mask, rows, length, past)
-    _check_ids("input_ids", input_ids, config.vocab_size, "vocab_size")
-    _check_ids("token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab_size")
-    _check_ids("position_ids", position_ids, limit, "max_position_embeddings")
-
-
-def check_decoding(
-    config: ElectraConfig, of_encoder: tuple[Tensor | None, ...], past: Sequence[KeysAndValues] | None
-) -> None:
-    """Raise InputError where a call asks for what this model was not configured to do."""
-    if past is not None and not config.is_decoder:
-        raise InputError("past_key_values are for decoders; this model has is_decoder false")
-    if any(given is not None for given in of_encoder) and not config.add_cross_attention:
-        raise InputError(
-            "encoder_hidden_states and their mask need cross-attention; this model has add_cross_attention false "
-            "and no weights for it"
-        )
-
-
-def _check_mask(attention_mask: Tensor | None, rows: int, length: int, past: int) -> None:
-    allowed = ((rows, past + length), (rows, length, past + length))
-    if attention_mask is not None and tuple(attention_mask.shape) not in allowed:
-        raise InputError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}; expected {allowed[0]} or {allowed[1]}"
-        )
-
-
-def _check_ids(what: str, ids: Tensor | None, limit: int, name: str) -> None:
-    if ids is None:
-        return
-    if ids.dtype not in INTEGERS:
-        raise InputError(f"{what} has type {ids.dtype}; expected whole numbers (torch.int64)")
-    if ids.numel() == 0:
-        return
-    low, high = ids.aminmax()
-    if low >= 0 and high < limit:
-        return
-    *row, position = ((ids < 0) | (ids >= limit)).nonzero()[0].tolist()
-    place = f"row {row[0]}, position {position}" if row else f"position {position}"
-    raise InputError(
-        f"{what} holds {ids[(*row, position)].item()} in {place}; expected 0 to {limit - 1} "
-        f"({name} {limit}). Is the tokenizer from another model?"
-    )

@@ -56,6 +56,11 @@ class ElectraPreTrainedModel(nn.Module):
         self.base_model._checks_inputs = value
 
     @property
+    def checks_now(self) -> bool:
+        """Whether this call looks at its inputs: never while it is traced, where values are not known."""
+        return self.check_inputs and not torch.compiler.is_compiling()
+
+    @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
