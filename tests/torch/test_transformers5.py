@@ -24,6 +24,7 @@ KINDS = {
     "untied": {"embedding_size": 16, "tie_word_embeddings": False},
     "decoder": {"embedding_size": 16, "is_decoder": True},
 }
+OF_CLASS = {"ElectraForCausalLM": {"is_decoder": True}, "ElectraForQuestionAnswering": {"num_labels": 2}}
 CASES = [
     pytest.param(head.class_name, kind, id=f"{head.name}-{kind}")
     for head in HEADS
@@ -62,9 +63,11 @@ print(transformers.__version__)
 """
 
 
-def config_of(kind: str) -> ElectraConfig:
+def config_of(class_name: str, kind: str) -> ElectraConfig:
+    """A small model of three labels; what is the same for a class in every kind is in OF_CLASS."""
     sizes = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 37, "num_labels": 3}
-    return ElectraConfig(**(sizes | {"max_position_embeddings": 40} | KINDS[kind]))
+    changes = KINDS[kind] | OF_CLASS.get(class_name, {})
+    return ElectraConfig(**(sizes | {"max_position_embeddings": 40} | changes))
 
 
 def write_inputs(folder, class_name: str) -> None:
@@ -84,14 +87,14 @@ def exchanged(tmp_path_factory):
     """The folders `ours` and `theirs` after the program has run over both."""
     ours, theirs = (tmp_path_factory.mktemp("exchange") / name for name in ("ours", "theirs"))
     for class_name, kind in (case.values for case in CASES):
-        model = getattr(electra, class_name)(config_of(kind))
+        model = getattr(electra, class_name)(config_of(class_name, kind))
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.normal_(std=0.1, generator=torch.Generator().manual_seed(1))
         for side in (ours, theirs):
             write_inputs(side / f"{class_name}-{kind}", class_name)
         model.save_pretrained(ours / f"{class_name}-{kind}")
-        config_of(kind).save_pretrained(theirs / f"{class_name}-{kind}")
+        config_of(class_name, kind).save_pretrained(theirs / f"{class_name}-{kind}")
     assert run_with_transformers5(PROGRAM, ours, theirs).startswith("5.")
     return ours, theirs
 
