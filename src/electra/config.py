@@ -267,12 +267,25 @@ class ElectraConfig:
     def from_pretrained(cls, source: str | Path, *, strict: bool = False, **changes: Any) -> "ElectraConfig":
         """The configuration of a model folder (or of a config.json), with `changes` applied.
 
-        Raises DataError where there is no such file or it is not a JSON object, ConfigError on bad values.
+        `changes` may hold revision, cache_dir, token and the like, for a name on the hub.
+        Raises DataError where there is no such file or it is not a JSON object, ConfigError on bad values, and on a change
+        that neither this class nor the file knows.
         """
-        from electra.weights.hub import local_folder
+        from electra.weights.hub import local_folder, take_hub_options
 
-        path = Path(source) if str(source).endswith(".json") else local_folder(source) / "config.json"
-        return cls.from_dict(read_json_object(path) | changes, strict=strict, where=str(path))
+        options = take_hub_options(changes)
+        path = Path(source) if str(source).endswith(".json") else local_folder(source, **options) / "config.json"
+        held = read_json_object(path)
+        cls.check_changes(changes, held)
+        return cls.from_dict(held | changes, strict=strict, where=str(path))
+
+    @classmethod
+    def check_changes(cls, changes: Mapping[str, Any], held: Mapping[str, Any]) -> None:
+        """Raise ConfigError where a keyword names no setting: neither one of this class nor one that is held already."""
+        known = {*cls()._arguments(), "num_labels", "model_type", *held}
+        unknown = [f"{key}{did_you_mean(key, known)}" for key in changes if key not in known | PASSIVE_KEYS]
+        if unknown:
+            raise ConfigError(f"unknown arguments, which are no settings of ElectraConfig either: {', '.join(unknown)}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ElectraConfig) and self.to_dict() == other.to_dict()

@@ -19,22 +19,36 @@ from electra.config import ElectraConfig
 from electra.errors import InputError
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
 
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,  # the exact, erf form
     "gelu_new": partial(functional.gelu, approximate="tanh"),
     "gelu_fast": partial(functional.gelu, approximate="tanh"),
     "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
-    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "quick_gelu": _quick_gelu,
     "relu": functional.relu,
     "silu": functional.silu,
     "swish": functional.silu,
     "tanh": torch.tanh,
-    "linear": lambda x: x,
+    "linear": _identity,
 }
 
 # On CPU the two paths of attention take the same time up to about this many positions (H 128 and 256, forward and
 # backward, one core); from there on torch's fused one is faster. On GPU it is always taken: it keeps no (L, L) scores.
 FUSED_FROM = 256
+
+
+def _is_short(hidden: Tensor) -> bool:
+    """Whether the explicit path is as fast. Not asked of an exported graph, which serves every length."""
+    return not torch.compiler.is_exporting() and not hidden.is_cuda and hidden.shape[1] < FUSED_FROM
 
 
 class ElectraEmbeddings(nn.Module):
@@ -114,7 +128,7 @@ class ElectraSelfAttention(nn.Module):
         key, value = self._keys_and_values(hidden if source is None else source, past)
         # The one choice of path: the fused kernel where nobody asks for what it cannot give and L is long enough.
         explicit = with_weights or head_mask is not None or self.position_embedding_type != "absolute"
-        if explicit or (hidden.shape[1] < FUSED_FROM and not hidden.is_cuda):
+        if explicit or _is_short(hidden):
             context, weights = self._explicit(query, key, value, mask, head_mask)
         else:
             context, weights = self._fused(query, key, value, mask), None

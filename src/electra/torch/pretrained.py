@@ -12,10 +12,13 @@ from electra.config import ElectraConfig
 from electra.errors import ConfigError, WeightsError
 from electra.torch import surgery
 from electra.torch.initial import init_weights
+from electra.torch.trees import register_outputs
 from electra.weights import files, matching
 from electra.weights.folders import save_model
-from electra.weights.hub import local_folder
+from electra.weights.hub import local_folder, take_hub_options
 from electra.weights.names import TIED_TABLE
+
+register_outputs()
 
 
 class ElectraPreTrainedModel(nn.Module):
@@ -100,16 +103,21 @@ class ElectraPreTrainedModel(nn.Module):
             output.weight = self.get_input_embeddings().weight
 
     def resize_token_embeddings(
-        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None
+        self,
+        new_num_tokens: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
     ) -> nn.Embedding:
         """Cut or extend the word table, and the output table and bias with it; new rows are random, new biases 0.
 
-        pad_to_multiple_of rounds the size up, for tensor cores. Returns the word table; with no size, changes nothing.
+        pad_to_multiple_of rounds the size up, for tensor cores. An optimizer over the model's parameters goes on with the
+        new tables and its memory of the rows that stay. Returns the word table; with no size, changes nothing.
         """
         if new_num_tokens is not None or pad_to_multiple_of is not None:
             wanted = self.config.vocab_size if new_num_tokens is None else new_num_tokens
             step = pad_to_multiple_of or 1
-            surgery.resize_vocabulary(self, -(-wanted // step) * step)
+            surgery.resize_vocabulary(self, -(-wanted // step) * step, optimizer)
         return self.get_input_embeddings()
 
     # -- layers -------------------------------------------------------------------------------------------------------
@@ -146,13 +154,16 @@ class ElectraPreTrainedModel(nn.Module):
     ) -> Any:
         """The model of a folder, in eval mode; with output_loading_info, also what did not fit.
 
-        A head that the file lacks starts at random and is named in a NewWeightsWarning. `changes` override the config.
-        Raises WeightsError, with everything that does not fit, where the tensors are not this model's.
+        A head that the file lacks starts at random and is named in a NewWeightsWarning. `changes` override the config; or
+        they are revision, cache_dir, token and the like, for a name on the hub.
+        Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
+        keyword that is no setting.
         """
-        folder = local_folder(source)
+        folder = local_folder(source, **take_hub_options(changes))
         if config is None:
             config = ElectraConfig.from_pretrained(folder, **changes)
         elif changes:
+            ElectraConfig.check_changes(changes, config.to_dict())
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
         arrays = _read(folder, allow_pickle_weights)

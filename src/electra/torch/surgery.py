@@ -9,13 +9,17 @@ from torch import Tensor, nn
 from electra.errors import ConfigError
 
 
-def resize_vocabulary(model: Any, size: int) -> None:
-    """Cut or extend the word table of a model, and its output table and bias, to `size` tokens."""
+def resize_vocabulary(model: Any, size: int, optimizer: torch.optim.Optimizer | None = None) -> None:
+    """Cut or extend the word table of a model, and its output table and bias, to `size` tokens.
+
+    An optimizer goes on with the new tables: what it remembers of the rows that stay is kept, of new rows it starts at 0.
+    """
     pad = model.config.pad_token_id
     if size < 1 or (pad is not None and pad >= size):
         raise ConfigError(
             f"the new vocabulary has {size} tokens; expected at least one, and pad_token_id {pad} among them"
         )
+    before = dict(model.named_parameters())
     old = model.get_input_embeddings()
     table = nn.Embedding(size, old.embedding_dim, old.padding_idx, device=old.weight.device, dtype=old.weight.dtype)
     table.weight = _resized(old.weight, size, model.config.initializer_range)
@@ -27,6 +31,10 @@ def resize_vocabulary(model: Any, size: int) -> None:
             output.weight = _resized(output.weight, size, model.config.initializer_range)
     model.config.vocab_size = size
     model.set_input_embeddings(table)
+    if optimizer is not None:
+        for name, parameter in model.named_parameters():
+            if parameter is not before[name]:
+                _hand_over(optimizer, before[name], parameter)
 
 
 def _resized(old: nn.Parameter, size: int, std: float) -> nn.Parameter:
@@ -37,6 +45,20 @@ def _resized(old: nn.Parameter, size: int, std: float) -> nn.Parameter:
     kept = min(size, len(old))
     new[:kept] = old.detach()[:kept]
     return nn.Parameter(new, requires_grad=old.requires_grad)
+
+
+def _hand_over(optimizer: torch.optim.Optimizer, old: Tensor, new: Tensor) -> None:
+    """Put `new` in the place of `old`, with the rows of its state that both have."""
+    for group in optimizer.param_groups:
+        group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
+    state = optimizer.state.pop(old, None)
+    if state is not None:
+        kept = min(len(old), len(new))
+        for key, value in state.items():
+            if torch.is_tensor(value) and value.shape == old.shape:
+                state[key] = torch.zeros_like(new)
+                state[key][:kept] = value[:kept]
+        optimizer.state[new] = state
 
 
 def prune_heads(encoder: Any, heads: Mapping[Any, Sequence[int]]) -> None:

@@ -7,17 +7,25 @@ neither ELECTRA_OFFLINE nor HF_HUB_OFFLINE is set.
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from electra.errors import DataError, install_hint
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 FILES = ["*.json", "vocab.txt", "*.safetensors"]  # no pickles, no other framework's files
+OPTIONS = ("revision", "cache_dir", "token", "local_files_only", "force_download")
 OFFLINE = ("ELECTRA_OFFLINE", "HF_HUB_OFFLINE")
 
 
-def local_folder(source: str | Path) -> Path:
+def take_hub_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Take out of the arguments of a from_pretrained those that are for the hub."""
+    return {name: arguments.pop(name) for name in OPTIONS if name in arguments}
+
+
+def local_folder(source: str | Path, **options: Any) -> Path:
     """The folder of `source`: itself if it is one, else the hub's model of that name, downloaded once.
 
+    options    the hub client's: revision, cache_dir, token, local_files_only, force_download
     Raises DataError where it is neither or the network is not allowed, MissingDependencyError without huggingface_hub.
     """
     folder = Path(source)
@@ -26,14 +34,14 @@ def local_folder(source: str | Path) -> Path:
     if isinstance(source, Path) or folder.exists() or not _may_be_hub_name(str(source)):
         what = "is a file" if folder.is_file() else "does not exist"
         raise DataError(f"{source} {what}; expected a model folder, which holds config.json and model.safetensors")
-    return _download(str(source))
+    return _download(str(source), options)
 
 
 def _may_be_hub_name(source: str) -> bool:
     return HUB_NAME.fullmatch(source) is not None and not source.startswith(".")
 
 
-def _download(name: str) -> Path:
+def _download(name: str, options: dict[str, Any]) -> Path:
     offline = [variable for variable in OFFLINE if os.environ.get(variable, "") not in ("", "0", "false", "False")]
     if offline:
         raise DataError(f'"{name}" is no folder here, and {offline[0]} forbids asking the hub for it')
@@ -42,6 +50,6 @@ def _download(name: str) -> Path:
     except ImportError:
         raise install_hint("huggingface_hub", "hub", f'"{name}" is no folder here; fetching it from the hub') from None
     try:
-        return Path(snapshot_download(name, allow_patterns=FILES))
+        return Path(snapshot_download(name, allow_patterns=FILES, **options))
     except Exception as error:  # whatever the client raises: no such model, no network, no permission
         raise DataError(f'"{name}" is no folder here, and the hub did not give it: {error}') from error
