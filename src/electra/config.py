@@ -155,7 +155,7 @@ class ElectraConfig:
 
     @classmethod
     def of_size(cls, size: str, **changes: Any) -> "ElectraConfig":
-        """The discriminator of a named size: tiny, small, small++, base or large."""
+        """The discriminator of a named size: tiny, small, small++, base or large. Raises ConfigError on another."""
         if size not in SIZES:
             raise ConfigError(f'there is no size "{size}"{did_you_mean(size, SIZES)}; sizes are {", ".join(SIZES)}')
         return cls(**(SIZES[size][0] | changes))
@@ -243,7 +243,7 @@ class ElectraConfig:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json into `folder`, which is made if absent."""
+        """Write config.json into `folder`, which is made if absent. Raises OSError where the disk refuses."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(self.to_json_string(), encoding="utf-8")
@@ -252,7 +252,11 @@ class ElectraConfig:
     def from_dict(
         cls, values: Mapping[str, Any], *, strict: bool = False, where: str = "the dictionary"
     ) -> "ElectraConfig":
-        """The configuration in `values`. strict refuses unknown keys instead of keeping them with a warning."""
+        """The configuration in `values`, which came from `where`: that is what errors name.
+
+        strict refuses unknown keys instead of keeping them with a warning. Raises ConfigError on bad values, and where
+        model_type is another's.
+        """
         model_type = values.get("model_type", cls.model_type)
         if model_type != cls.model_type:
             raise ConfigError(f'{where} describes a model of type "{model_type}"; expected "{cls.model_type}"')

@@ -89,6 +89,9 @@ def pretrain(
 ) -> StopRequest:
     """Begin a run, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
 
+    corpus_folder  written by `electra prepare`
+    run_folder     gets settings, metrics and checkpoints; at the end discriminator/ and generator/, or masked_lm/
+    panel          show progress on the terminal
     Raises CorpusError where the corpus cannot feed it, FrozenRunError where the folder holds another run, RunFailedError
     where the loss is not finite.
     """

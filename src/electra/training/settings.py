@@ -79,7 +79,10 @@ class PretrainSettings(ObjectiveSettings):
         ]
 
     def networks(self, vocab_size: int, pad_token_id: int) -> dict[str, ElectraConfig]:
-        """The configuration of each network this run trains, by name."""
+        """The configuration of each network this run trains, by name: discriminator and generator, or masked_lm.
+
+        max_position_embeddings grows to max_length where the size has fewer.
+        """
         longest = max(self.max_length, self.model.get("max_position_embeddings", 0))
         fixed = {"vocab_size": vocab_size, "pad_token_id": pad_token_id}
         config = ElectraConfig.of_size(self.size, **(self.model | fixed))
@@ -134,7 +137,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def settings_from(values: Mapping[str, Any], *, where: str) -> PretrainSettings:
-    """Settings from plain values; a key nobody knows is refused with its nearest neighbour."""
+    """Settings from plain values, which came from `where`: that is what errors name.
+
+    Raises ConfigError on values out of range, and on a key nobody knows, with its nearest neighbour.
+    """
     known = [f.name for f in fields(PretrainSettings)]
     unknown = [f'"{key}"{did_you_mean(key, known)}' for key in values if key not in known]
     if unknown:
@@ -146,14 +152,17 @@ def settings_from(values: Mapping[str, Any], *, where: str) -> PretrainSettings:
 
 
 def preset(name: str, **changes: Any) -> PretrainSettings:
-    """A named preset with changes applied."""
+    """A named preset with changes applied. Raises ConfigError on a name or a value that does not exist."""
     if name not in PRESETS:
         raise ConfigError(f'there is no preset "{name}"{did_you_mean(name, PRESETS)}; presets are {", ".join(PRESETS)}')
     return settings_from(PRESETS[name] | changes, where=f'preset "{name}"')
 
 
 def read_recipe(path: Path) -> PretrainSettings:
-    """The settings in a TOML file. Its key `preset` names the row of PRESETS it starts from (default: the paper's small)."""
+    """The settings in a TOML file. Its key `preset` names the row of PRESETS it starts from (default: the paper's small).
+
+    Raises ConfigError where there is no such file, it is not TOML, or its settings are refused.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
