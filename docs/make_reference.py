@@ -5,6 +5,7 @@ source, comes along. Every class of `electra` must have an example, docs/referen
 """
 
 import contextlib
+import importlib
 import io
 import runpy
 from collections.abc import Callable, Iterator
@@ -36,26 +37,25 @@ class Page:
     intro: str
     package: str
     base: Any = object
-    functions: tuple[str, ...] = ()  # module:name
+    functions: tuple[str, ...] = ()  # package:name
     tables: Callable[[], Iterator[str]] = lambda: iter(())
 
 
 def pages() -> tuple[Page, ...]:
     """In the order of the index."""
-    tokenization = ("auto:load_tokenizer", "training:train_vocabulary", "coverage:measure_coverage")
-    files = ("vocabulary:read_vocabulary", "vocabulary:write_vocabulary")
+    vocabularies = ("load_tokenizer", "train_vocabulary", "measure_coverage", "read_vocabulary", "write_vocabulary")
     training = ("settings:preset", "settings:read_recipe", "settings:settings_from", "pretrain:pretrain")
     return (
         Page("configuration", "Configuration", "The sizes and switches of a model.", "electra.config"),
         Page(
             "tokenizers", "Tokenizers", "Text to token ids and back.", "electra.tokenization",
             base=Tokenizer,
-            functions=tuple(f"electra.tokenization.{name}" for name in (*tokenization, *files)),
+            functions=tuple(f"electra.tokenization:{name}" for name in vocabularies),
         ),
         Page(
             "models", "Models in PyTorch", "The encoder and the heads on it. B rows, L positions, H hidden, V vocabulary, "
             "N labels, C choices.", "electra.torch", base=ElectraPreTrainedModel, tables=head_table,
-            functions=("electra.torch.generation:generate", "electra.torch.heads:share_embeddings"),
+            functions=("electra.torch.generation:generate", "electra.torch:share_embeddings"),
         ),
         Page("outputs", "Outputs", "What models answer with.", "electra.outputs", base=electra.outputs.ModelOutput,
              tables=output_table),
@@ -179,7 +179,8 @@ def render(page: Page) -> str:
     if page.functions:
         parts.append("## Functions")
     for place in page.functions:
-        module, name = place.split(":")
+        package, name = place.split(":")
+        module = getattr(importlib.import_module(package), name).__module__
         signature, text = reading.function(module, name)
         parts += [f"### `{name}`", source_link(module), f"```python\n{signature}\n```", text]
     return "\n\n".join(parts) + "\n"
