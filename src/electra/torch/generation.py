@@ -12,7 +12,7 @@ from torch import Tensor
 
 from electra.errors import UsageError
 
-MAX_LENGTH = 20  # tokens of prompt and continuation, where nobody says; as in Hugging Face's
+NEW_TOKENS = 20  # where nobody says, and the model takes as many; as in Hugging Face's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ def generate(
 ) -> Tensor:
     """Continue texts (B, L); returns ids (B times num_return_sequences, at most max_length), the prompt included.
 
-    max_length            tokens with the prompt (20); or max_new_tokens, without it
+    max_length            tokens with the prompt; or max_new_tokens, without it (20, or as many as the model takes)
     do_sample             draw the next token from the distribution, instead of taking the likeliest
     temperature, top_k, top_p   of the distribution: divide the logits; keep the k likeliest (0: all); keep the likeliest
                           that have p together
@@ -197,7 +197,7 @@ def _repeated(rows: Tensor | None, copies: int) -> Tensor | None:
 def _limit(config: Any, prompt: int, max_length: int | None, max_new_tokens: int | None) -> int:
     if max_length is not None and max_new_tokens is not None:
         raise UsageError(f"both max_length {max_length} and max_new_tokens {max_new_tokens} were given; give one")
-    longest = MAX_LENGTH if max_length is None else max_length
+    longest = min(prompt + NEW_TOKENS, config.max_position_embeddings) if max_length is None else max_length
     limit = longest if max_new_tokens is None else prompt + max_new_tokens
     if limit <= prompt:
         raise UsageError(
