@@ -68,10 +68,27 @@ def test_all_problems_come_in_one_error(tmp_path):
 
 @pytest.mark.parametrize("kind", [ElectraTokenizer, ElectraTokenizerFast])
 def test_tokenizers_refuse_a_broken_vocabulary(tmp_path, kind):
-    with pytest.raises(VocabularyError, match=r"\[MASK\]"):
-        kind(write(tmp_path / "vocab.txt", [*SPECIAL[:4], "a"]))
+    with pytest.raises(VocabularyError, match=r"\[UNK\]"):
+        kind(write(tmp_path / "vocab.txt", ["[PAD]", *SPECIAL[2:], "a"]))
     with pytest.raises(VocabularyError, match="lines 6, 7"):
         kind([*SPECIAL, "a", "a"])
+
+
+@pytest.mark.parametrize("kind", [ElectraTokenizer, ElectraTokenizerFast])
+def test_special_tokens_missing_from_a_vocabulary_are_put_behind_it_and_told(tmp_path, kind):
+    path = write(tmp_path / "vocab.txt", ["a", "##b", "[UNK]"])
+    with pytest.warns(UserWarning, match=r"\[SEP\] \(id 3\), \[PAD\] \(id 4\)"):
+        tokenizer = kind(path)
+    assert tokenizer("a ab c")["input_ids"] == [5, 0, 0, 1, 2, 3]
+    tokenizer.save_pretrained(tmp_path / "saved")
+    assert kind.from_pretrained(tmp_path / "saved")("a ab c")["input_ids"] == [
+        5,
+        0,
+        0,
+        1,
+        2,
+        3,
+    ]  # known now: no warning
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -13,6 +13,7 @@ _HOME = {
     "AutoTokenizer": "electra.tokenization.auto",
     "load_tokenizer": "electra.tokenization.auto",
     "BatchEncoding": "electra.tokenization.encoding",
+    "AddedToken": "electra.tokenization.special",
     "read_vocabulary": "electra.tokenization.vocabulary",
     "write_vocabulary": "electra.tokenization.vocabulary",
     "train_vocabulary": "electra.tokenization.training",

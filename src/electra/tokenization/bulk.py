@@ -20,6 +20,7 @@ Ids = np.ndarray[Any, np.dtype[np.int32]]
 Lengths = np.ndarray[Any, np.dtype[np.int64]]
 
 UNIT = re.compile(r"[!-/:-@\[-`{-~]|[^ \t\n\r!-/:-@\[-`{-~]+")
+LINE = re.compile(r".+", re.DOTALL)  # the unit where tokens were added that may hold white space or marks
 BLOCK = 1 << 20  # characters handled at a time: bounds memory
 MOST_UNITS = 500_000  # remembered; then the dictionary starts anew
 MOST_CHARACTERS = 50_000_000  # of the units remembered
@@ -28,12 +29,21 @@ MOST_CHARACTERS = 50_000_000  # of the units remembered
 class LineEncoder:
     """A backend with a memory of the units it has met.
 
+    unit        what never influences what is beside it
     block       characters handled at a time
     most_units  units remembered, about; both bound memory and change no answer
     """
 
-    def __init__(self, backend: Backend, *, block: int = BLOCK, most_units: int = MOST_UNITS) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        unit: re.Pattern[str] = UNIT,
+        block: int = BLOCK,
+        most_units: int = MOST_UNITS,
+    ) -> None:
         self._backend = backend
+        self._unit = unit
         self._block = block
         self._most_units = most_units
         self._forget()
@@ -66,7 +76,7 @@ class LineEncoder:
         size = 0
         for number, line in enumerate(lines):
             for part in in_parts(shorten_words(replace_surrogates(line), self._backend)):
-                found = UNIT.findall(part)
+                found = self._unit.findall(part)
                 units += found
                 owners.append(number)
                 counts.append(len(found))

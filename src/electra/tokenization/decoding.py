@@ -1,12 +1,11 @@
 """From ids to pieces to text, and back to ids. Spacing is a guess: the original's spaces, case and accents are gone."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from electra.errors import UsageError
-from electra.tokenization.inputs import InputTypeError
-from electra.tokenization.special import SpecialTokens
+from electra.tokenization.added import AddedTokens
+from electra.tokenization.inputs import InputTypeError, plain
 
 # Applied in this order. From Hugging Face's tokenizers, whose decoded texts ours equal.
 SPACING = (
@@ -27,43 +26,18 @@ def clean_up_spaces(text: str) -> str:
     return text
 
 
-class Decoding(SpecialTokens, ABC):
-    """The vocabulary, converting and decoding; a base of the tokenizers."""
+class Decoding(AddedTokens):
+    """Converting and decoding; a base of the tokenizers."""
 
     clean_up_tokenization_spaces: bool
-    _vocabulary: list[str]
-    _pieces: list[str]  # the vocabulary, then tokens added to it
-
-    @property
-    def vocab_size(self) -> int:
-        """The number of pieces in the vocabulary, without tokens added to it."""
-        return len(self._vocabulary)
-
-    def __len__(self) -> int:
-        return len(self._pieces)
-
-    @property
-    def vocab(self) -> dict[str, int]:
-        """The same as `get_vocab()`."""
-        return self.get_vocab()
-
-    def get_vocab(self) -> dict[str, int]:
-        """Piece -> id."""
-        return dict(self._ids)
-
-    def get_added_vocab(self) -> dict[str, int]:
-        """Special tokens and tokens added to the vocabulary, with their ids."""
-        return {token: self._ids[token] for token in self.all_special_tokens}
 
     @abstractmethod
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Join pieces to a text."""
 
-    @property
-    def _unknown_id(self) -> int:
-        if self.unk_token is None:
-            raise UsageError("the text has pieces the vocabulary does not hold, and this tokenizer has no unk_token")
-        return self._ids[self.unk_token]
+    @abstractmethod
+    def _text_of(self, tokens: Sequence[str], spaces_between_special_tokens: bool) -> str:
+        """Join pieces and added tokens to a text."""
 
     def _piece(self, index: int) -> str | None:
         """The piece with an id; the unknown token for ids beyond the vocabulary."""
@@ -74,14 +48,12 @@ class Decoding(SpecialTokens, ABC):
         if tokens is None:
             return None
         if isinstance(tokens, str):
-            found = self._ids.get(tokens)
-            return self._unknown_id if found is None else found
+            return self._id_of(tokens)
         return [self.convert_tokens_to_ids(token) for token in tokens]
 
     def convert_ids_to_tokens(self, ids: Any, skip_special_tokens: bool = False) -> Any:
         """The piece of an id, or of each; an array of ids is fine."""
-        if hasattr(ids, "tolist"):
-            ids = ids.tolist()
+        ids = plain(ids)
         if isinstance(ids, int):
             return self._piece(ids)
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
@@ -92,28 +64,35 @@ class Decoding(SpecialTokens, ABC):
         token_ids: Any,
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
     ) -> str:
-        """The text of ids: a list, an array or a tensor of one row. Ids the vocabulary does not hold are left out."""
-        if hasattr(token_ids, "tolist"):
-            token_ids = token_ids.tolist()
-        if isinstance(token_ids, str):
-            raise InputTypeError(f"token_ids is the string {token_ids!r}, expected ids")
-        ids = [token_ids] if isinstance(token_ids, int) else token_ids
-        tokens = self.convert_ids_to_tokens(ids, skip_special_tokens)
-        text = self.convert_tokens_to_string([token for token in tokens if token is not None])
-        clean = (
-            self.clean_up_tokenization_spaces if clean_up_tokenization_spaces is None else clean_up_tokenization_spaces
-        )
-        return clean_up_spaces(text) if clean else text
+        """The text of ids: a list, an array or a tensor of one row. Ids the vocabulary does not hold are left out.
 
-    def batch_decode(
-        self,
-        sequences: Any,
-        skip_special_tokens: bool = False,
-        clean_up_tokenization_spaces: bool | None = None,
-    ) -> list[str]:
-        """The text of every row."""
-        return [self.decode(ids, skip_special_tokens, clean_up_tokenization_spaces) for ids in sequences]
+        clean_up_tokenization_spaces   no space before punctuation; None: as the tokenizer was made
+        spaces_between_special_tokens  False: the slow tokenizer puts no spaces around added tokens
+        """
+        ids = plain(token_ids)
+        if isinstance(ids, str):
+            raise InputTypeError(f"token_ids is the string {ids!r}, expected ids")
+        tokens = self._shown(ids, skip_special_tokens)
+        text = self._text_of(tokens, spaces_between_special_tokens)
+        asked = clean_up_tokenization_spaces
+        return clean_up_spaces(text) if (self.clean_up_tokenization_spaces if asked is None else asked) else text
+
+    def _shown(self, ids: Any, skip_special_tokens: bool) -> list[str]:
+        """The pieces a decoded text is made of; ids may be a single one."""
+        skipped = self._skipped_ids() if skip_special_tokens else set()
+        listed = [ids] if isinstance(ids, int) else ids
+        pieces = [self._piece(int(index)) for index in listed if int(index) not in skipped]
+        return [piece for piece in pieces if piece is not None]
+
+    def _skipped_ids(self) -> set[int]:
+        """The ids that skip_special_tokens leaves out of a text."""
+        return set(self.all_special_ids)
+
+    def batch_decode(self, sequences: Any, *args: Any, **options: Any) -> list[str]:
+        """The text of every row; options as those of `decode`."""
+        return [self.decode(ids, *args, **options) for ids in sequences]
 
     @staticmethod
     def clean_up_tokenization(out_string: str) -> str:

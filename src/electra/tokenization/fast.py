@@ -1,19 +1,25 @@
 """ElectraTokenizerFast: the same ids through the `tokenizers` package, with offsets, in bulk and on all cores."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer as Backend
 
 from electra.errors import UsageError
-from electra.tokenization import files
 from electra.tokenization.base import Tokenizer
-from electra.tokenization.bulk import Ids, Lengths, LineEncoder
-from electra.tokenization.layout import Pieces, share_room
-from electra.tokenization.vocabulary import read_vocabulary
+from electra.tokenization.bulk import LINE, UNIT, Ids, Lengths, LineEncoder
+from electra.tokenization.inputs import InputTypeError
+from electra.tokenization.layout import Pieces, Row
+from electra.tokenization.options import Options
+from electra.tokenization.reading import read_folder
+from electra.tokenization.special import AddedToken, RoleError, as_special
+from electra.tokenization.truncation import Span, does_not_fit, fill, keep, windows
+from electra.tokenization.vocabulary import pieces_of
 from electra.tokenization.wordpiece import replace_surrogates
 
 
@@ -56,17 +62,21 @@ class ElectraTokenizerFast(Tokenizer):
         if vocab_file is None and tokenizer_file is None:
             raise UsageError("ElectraTokenizerFast needs vocab_file or tokenizer_file")
         if vocab_file is None:
-            stored = files.read_folder(Path(str(tokenizer_file)))
+            stored = read_folder(Path(str(tokenizer_file)))
             pieces, normalization = stored.vocabulary, normalization | stored.recorded
-        elif isinstance(vocab_file, (str, Path)):
-            pieces = read_vocabulary(vocab_file, special_tokens=special.values())
+            others["added_tokens_decoder"] = stored.added | others.get("added_tokens_decoder", {})
         else:
-            pieces = list(vocab_file)
+            pieces = pieces_of(vocab_file)
         super().__init__(pieces, normalization=normalization, special_tokens=special, **others)
+
+    def _refuse(self, message: str) -> None:
+        raise InputTypeError(message)
+
+    # -- the backend --------------------------------------------------------------------------------------------------
 
     @cached_property
     def _backend(self) -> Backend:
-        return self._make_backend(self.split_special_tokens)
+        return self._make_backend(False)
 
     @cached_property
     def _text_backend(self) -> Backend:
@@ -75,36 +85,116 @@ class ElectraTokenizerFast(Tokenizer):
 
     @cached_property
     def _line_encoder(self) -> LineEncoder:
-        return LineEncoder(self._text_backend)
+        adds_words = any(not token.special for token in self._added.values())  # they may hold anything
+        return LineEncoder(self._text_backend, unit=LINE if adds_words else UNIT)
 
     def _make_backend(self, split_special_tokens: bool) -> Backend:
         backend = Backend.from_str(json.dumps(self._tokenizer_json()))
         backend.encode_special_tokens = split_special_tokens
         return backend
 
+    def _forget(self) -> None:
+        for name in ("_backend", "_text_backend", "_line_encoder"):
+            self.__dict__.pop(name, None)
+
     @property
     def backend_tokenizer(self) -> Backend:
         """The `tokenizers.Tokenizer` underneath."""
         return self._backend
 
-    def _encode_texts(self, texts: Sequence[Any], *, is_split_into_words: bool) -> list[Pieces]:
-        if is_split_into_words:
-            clean = [[replace_surrogates(word) for word in words] for words in texts]
-        else:
-            clean = [replace_surrogates(text) for text in texts]  # type: ignore[misc]
-        return list(self._backend.encode_batch(clean, is_pretokenized=is_split_into_words, add_special_tokens=False))
+    # -- added tokens -------------------------------------------------------------------------------------------------
 
-    def _shares(self, first: int, second: int, room: int) -> tuple[int, int]:
-        return share_room(first, second, room)
+    def _add(self, tokens: Sequence[str | AddedToken], *, special: bool) -> int:
+        """Add tokens; how many are new or have other flags than before."""
+        count = 0
+        for token in tokens:
+            if special:
+                token = as_special(token)
+            elif isinstance(token, str):
+                token = AddedToken(token)
+            if token.content and self._added.get(self._ids.get(token.content, -1)) != token:
+                self._put(token)
+                count += 1
+        return count
 
-    def _piece(self, index: int) -> str | None:
-        """The piece with an id; None beyond the vocabulary. Raises OverflowError on negative ids, as `tokenizers`."""
-        if index < 0:
-            raise OverflowError(f"token id {index} is negative")
-        return self._pieces[index] if index < len(self._pieces) else None
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
+    ) -> list[int]:
+        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]; an empty second text is none."""
+        return super().build_inputs_with_special_tokens(token_ids_0, token_ids_1 or None)
 
-    def _cannot_truncate(self, message: str) -> None:
-        raise UsageError(message)
+    def get_special_tokens_mask(
+        self, token_ids_0: list[int], token_ids_1: list[int] | None = None, already_has_special_tokens: bool = False
+    ) -> list[int]:
+        """1 where a special token stands, in ids that have them already."""
+        if not already_has_special_tokens:
+            raise RoleError(
+                "the fast tokenizer marks special tokens in ids that have them: already_has_special_tokens=True. "
+                "For texts, call it with return_special_tokens_mask=True"
+            )
+        return super().get_special_tokens_mask(token_ids_0, token_ids_1, True)
+
+    # -- text to pieces to rows ---------------------------------------------------------------------------------------
+
+    def _encode_texts(self, texts: Sequence[Any], options: Options) -> list[Pieces]:
+        asked = options.split_special_tokens
+        splits = self.split_special_tokens if asked is None else asked
+        backend = self._text_backend if splits else self._backend
+        is_words = options.is_split_into_words
+        clean = [
+            [replace_surrogates(word) for word in text] if is_words else replace_surrogates(text) for text in texts
+        ]
+        return list(backend.encode_batch(clean, is_pretokenized=is_words, add_special_tokens=False))
+
+    def _rows_of(self, texts: Sequence[Pieces], options: Options) -> list[Row]:
+        """The first window over the texts, and with return_overflowing_tokens the others after it.
+
+        Of a pair, every later window of the first text comes with all of the second's, then the first window of the
+        first text with the second's later ones.
+        """
+        sizes = self._sizes(texts, options)
+        if not options.return_overflowing_tokens:
+            return [
+                self._window(
+                    texts,
+                    [keep(len(text.ids), size, self.truncation_side) for text, size in zip(texts, sizes, strict=True)],
+                    options,
+                )
+            ]
+        spans = [
+            windows(len(text.ids), size, options.stride, self.truncation_side)
+            for text, size in zip(texts, sizes, strict=True)
+        ]
+        (first, *later), *second = spans
+        together = [[span] for span in later] if not second else list(product(later, second[0]))
+        beside = [] if not second else [(first, span) for span in second[0][1:]]
+        start = [first, *(other[0] for other in second)]
+        return [self._window(texts, window, options) for window in [start, *together, *beside]]
+
+    def _window(self, texts: Sequence[Pieces], spans: Sequence[Span], options: Options) -> Row:
+        return self._build(texts, spans, with_special_tokens=options.add_special_tokens)
+
+    def _sizes(self, texts: Sequence[Pieces], options: Options) -> list[int]:
+        """How many pieces of each text a row holds."""
+        lengths = [len(text.ids) for text in texts]
+        if not options.truncates or options.max_length is None:
+            return lengths
+        special = self.num_special_tokens_to_add(len(texts) == 2) if options.add_special_tokens else 0
+        room = options.max_length - special
+        if options.stride and options.stride > options.max_length - self.num_special_tokens_to_add():
+            raise UsageError(
+                f"stride {options.stride} leaves a window of max_length {options.max_length} no piece of its own; "
+                "lower stride, or raise max_length"
+            )
+        if room < 0:
+            warnings.warn(
+                f"max_length has no room for the special tokens alone ({-room} too few): not truncated", stacklevel=6
+            )
+            return lengths
+        sizes = fill(lengths, room, options.truncation)
+        if sizes is None:
+            raise UsageError(does_not_fit(lengths, sum(lengths) - room, options.truncation))
+        return sizes
 
     def encode_lines(self, lines: Sequence[str]) -> tuple[Ids, Lengths]:
         """The ids of many lines, one after another, and how many each line has; no special tokens are added.
@@ -115,6 +205,22 @@ class ElectraTokenizerFast(Tokenizer):
         """
         return self._line_encoder.encode(lines)
 
+    # -- pieces to text -----------------------------------------------------------------------------------------------
+
+    def _piece(self, index: int) -> str | None:
+        """The piece with an id; None beyond the vocabulary. Raises OverflowError on negative ids, as `tokenizers`."""
+        if index < 0:
+            raise OverflowError(f"token id {index} is negative")
+        return self._pieces[index] if index < len(self._pieces) else None
+
+    def _skipped_ids(self) -> set[int]:
+        """The ids that skip_special_tokens leaves out of a text, also of tokens that were special once."""
+        return super()._skipped_ids().union(index for index, token in self._added.items() if token.special)
+
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Join pieces to a text."""
         return str(self._backend.decoder.decode(list(tokens)))
+
+    def _text_of(self, tokens: Sequence[str], spaces_between_special_tokens: bool) -> str:
+        """Join pieces to a text; there is always a space between tokens, as `tokenizers` has it."""
+        return self.convert_tokens_to_string(tokens)

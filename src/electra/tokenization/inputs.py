@@ -47,11 +47,11 @@ def split_pairs(texts: Any, pairs: Any, is_split_into_words: bool) -> tuple[list
     return firsts, seconds
 
 
-def check_strings(texts: list[Any], is_split_into_words: bool) -> None:
+def check_strings(texts: list[Any], is_split_into_words: bool, *, takes_strings_for_words: bool) -> None:
     """Raise InputTypeError where a text is no string, or no list of strings with is_split_into_words."""
     for number, text in enumerate(texts):
         good = isinstance(text, str)
-        if is_split_into_words:
+        if is_split_into_words and not (good and takes_strings_for_words):
             good = isinstance(text, (list, tuple)) and all(isinstance(word, str) for word in text)
         if not good:
             expected = "a list of words" if is_split_into_words else "a string"
@@ -77,3 +77,10 @@ def _is_list_of_strings(value: Any) -> bool:
 def _short(value: Any) -> str:
     shown = repr(value)
     return f"{type(value).__name__} {shown if len(shown) < 60 else shown[:57] + '...'}"
+
+
+def plain(values: Any) -> Any:
+    """An array or tensor as lists and numbers; anything else as it is."""
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return values.numpy().tolist() if hasattr(values, "numpy") else values  # TensorFlow's

@@ -1,4 +1,4 @@
-"""How pieces of one or two texts become a row: truncation, [CLS] and [SEP], segments, padding. Pure functions on lists.
+"""How pieces of one or two texts become a row: [CLS] and [SEP], segments, padding. Pure functions on lists.
 
 A row keeps the pieces it was made of, so that offsets and word numbers are looked up only when somebody asks.
 """
@@ -29,8 +29,16 @@ class PlainPieces:
 
     ids: list[int]
     tokens: list[str]
-    offsets: list[tuple[int, int]] = field(default_factory=list)
-    word_ids: list[int | None] = field(default_factory=list)
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """Nowhere."""
+        return [(0, 0)] * len(self.ids)
+
+    @property
+    def word_ids(self) -> list[int | None]:
+        """Of no word."""
+        return [None] * len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,9 @@ class Row:
     special_tokens_mask: list[int]
     tokens: list[str]
     segments: list[Segment]
+    sample: int = 0  # which text of the batch this row is a window of
+    overflowing_tokens: list[int] = field(default_factory=list)  # ids that were cut off, where no window holds them
+    num_truncated_tokens: int = 0
 
     def spread(self, values: Sequence[Sequence[V]], filler: V) -> list[V]:
         """A value for every position: `values[i]` holds those of text i's pieces; all others get `filler`."""
@@ -65,21 +76,30 @@ class Row:
 
     def column(self, name: str) -> Any:
         """The values of one column of a BatchEncoding."""
-        if name == "offset_mapping":
-            return self.offsets()
-        return len(self.ids) if name == "length" else getattr(self, "ids" if name == "input_ids" else name)
+        return getattr(self, _ATTRIBUTES.get(name, name))
 
+    @property
+    def length(self) -> int:
+        """The number of positions."""
+        return len(self.ids)
+
+    @property
     def offsets(self) -> list[tuple[int, int]]:
         """The characters of its text each position stands for; (0, 0) for special tokens."""
         return self.spread([segment.pieces.offsets for segment in self.segments], (0, 0))
 
+    @property
     def word_ids(self) -> list[int | None]:
         """The number of the word each position belongs to, counted per text; None for special tokens."""
         return self.spread([segment.pieces.word_ids for segment in self.segments], None)
 
+    @property
     def sequence_ids(self) -> list[int | None]:
         """0 for the first text, 1 for the second, None for special tokens."""
         return self.spread([[i] * segment.stop for i, segment in enumerate(self.segments)], None)
+
+
+_ATTRIBUTES = {"input_ids": "ids", "offset_mapping": "offsets", "overflow_to_sample_mapping": "sample"}
 
 
 def build_row(
@@ -114,36 +134,6 @@ def _append_special(row: Row, token: tuple[int, str], segment: int) -> None:
     row.tokens.append(token[1])
     row.token_type_ids.append(segment)
     row.special_tokens_mask.append(1)
-
-
-def share_removal(first: int, second: int, excess: int) -> tuple[int, int]:
-    """How many of `excess` tokens to take from each of two texts: from the longer until they are equal, then evenly.
-
-    An odd one is taken from the second text, unless the first was longer; as Hugging Face's slow tokenizers do.
-    """
-    from_longer = min(abs(first - second), excess)
-    rest = excess - from_longer
-    if first > second:
-        from_first = from_longer + rest // 2
-        return from_first, excess - from_first
-    return rest // 2, excess - rest // 2
-
-
-def share_room(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens two texts keep of `room`, as `tokenizers` shares it: an odd one goes to the longer."""
-    if first + second <= room:
-        return first, second
-    short, long = sorted((first, second))
-    long = short if short > room else max(short, room - short)
-    if short + long > room:
-        short = room // 2
-        long = short + room % 2
-    return (long, short) if first > second else (short, long)
-
-
-def keep(length: int, kept: int, side: str) -> tuple[int, int]:
-    """The range of `kept` of `length` pieces: the first ones, or the last ones where truncation_side is "left"."""
-    return (0, kept) if side == "right" else (length - kept, length)
 
 
 def padded(values: Sequence[V], length: int, filler: V, side: str) -> list[V]:

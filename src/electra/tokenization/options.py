@@ -1,6 +1,7 @@
 """What a call asks for: the many spellings of padding and truncation resolved into one plain record, or refused."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from electra.errors import UsageError, did_you_mean
@@ -16,14 +17,52 @@ TRUNCATION_STRATEGIES = ("only_first", "only_second", "longest_first", "do_not_t
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Resolved options of one call; lengths in tokens, special tokens included."""
+    """The arguments of one call, with Hugging Face's names and defaults; lengths in tokens, special ones included."""
 
     add_special_tokens: bool = True
-    padding: str = "do_not_pad"
-    truncation: str = "do_not_truncate"
+    padding: Any = False
+    truncation: Any = None
     max_length: int | None = None
+    stride: int = 0
+    is_split_into_words: bool = False
     pad_to_multiple_of: int | None = None
-    padding_side: str = "right"
+    padding_side: str = ""  # empty or None: the tokenizer's
+    return_tensors: str | None = None
+    return_token_type_ids: bool | None = None
+    return_attention_mask: bool | None = None
+    return_overflowing_tokens: bool = False
+    return_special_tokens_mask: bool = False
+    return_offsets_mapping: bool = False
+    return_length: bool = False
+    verbose: bool = True  # taken because Hugging Face's is; nothing is printed either way
+    split_special_tokens: bool | None = None
+
+    @property
+    def truncates(self) -> bool:
+        """Whether rows are cut."""
+        return bool(self.truncation != "do_not_truncate")
+
+    def columns(self, model_input_names: Sequence[str], *, in_windows: bool) -> list[str]:
+        """The names of the columns of the answer. in_windows: what flows over stands in rows of its own."""
+
+        def wants(name: str, asked: bool | None) -> bool:
+            return name in model_input_names if asked is None else asked
+
+        wanted = {
+            "overflowing_tokens": self.return_overflowing_tokens and not in_windows,
+            "num_truncated_tokens": self.return_overflowing_tokens and not in_windows,
+            "input_ids": True,
+            "token_type_ids": wants("token_type_ids", self.return_token_type_ids),
+            "attention_mask": wants("attention_mask", self.return_attention_mask),
+            "special_tokens_mask": self.return_special_tokens_mask,
+            "offset_mapping": self.return_offsets_mapping,
+            "length": self.return_length,
+            "overflow_to_sample_mapping": self.return_overflowing_tokens and in_windows,
+        }
+        return [name for name, is_wanted in wanted.items() if is_wanted]
+
+
+OPTION_NAMES = tuple(field.name for field in fields(Options))
 
 
 def choose(name: str, value: Any, aliases: dict[Any, str], strategies: tuple[str, ...]) -> str:
@@ -38,58 +77,40 @@ def choose(name: str, value: Any, aliases: dict[Any, str], strategies: tuple[str
     return word
 
 
-def resolve(
-    *,
-    add_special_tokens: bool,
-    padding: Any,
-    truncation: Any,
-    max_length: int | None,
-    pad_to_multiple_of: int | None,
-    padding_side: str,
-    model_max_length: int,
-    pad_token: str | None,
-) -> Options:
-    """One record from the arguments of a call.
+def resolve(asked: Options, *, padding_side: str, model_max_length: int, pad_token: str | None) -> Options:
+    """The options with strategies by name and with what the tokenizer says where the call says nothing.
 
     max_length alone truncates, as Hugging Face's does. Padding or truncating to a limit that is not known does nothing.
     Raises UsageError on unknown words and impossible combinations.
     """
-    if (
-        max_length is not None
-        and truncation is None
-        and choose("padding", padding, PADDING, PADDING_STRATEGIES) == "do_not_pad"
-    ):
-        truncation = True
-    padding = choose("padding", padding, PADDING, PADDING_STRATEGIES)
-    truncation = choose("truncation", truncation, TRUNCATION, TRUNCATION_STRATEGIES)
+    padding = choose("padding", asked.padding, PADDING, PADDING_STRATEGIES)
+    max_length, says_nothing = asked.max_length, asked.truncation is None
+    truncates_anyway = max_length is not None and says_nothing and padding == "do_not_pad"
+    truncation = choose("truncation", truncates_anyway or asked.truncation, TRUNCATION, TRUNCATION_STRATEGIES)
     if max_length is None and model_max_length <= LARGEST_LIMIT:
         max_length = model_max_length
     if max_length is None:
         padding = "do_not_pad" if padding == "max_length" else padding
         truncation = "do_not_truncate"
-    _check(padding, truncation, max_length, pad_to_multiple_of, padding_side, pad_token)
-    return Options(
-        add_special_tokens=add_special_tokens,
-        padding=padding,
-        truncation=truncation,
-        max_length=max_length,
-        pad_to_multiple_of=pad_to_multiple_of,
-        padding_side=padding_side,
-    )
+    side = asked.padding_side or padding_side
+    resolved = replace(asked, padding=padding, truncation=truncation, max_length=max_length, padding_side=side)
+    _check(resolved, pad_token)
+    return resolved
 
 
-def _check(
-    padding: str, truncation: str, max_length: int | None, multiple: int | None, side: str, pad_token: str | None
-) -> None:
-    if side not in ("left", "right"):
-        raise UsageError(f'padding_side is {side!r}, expected "left" or "right"')
-    if padding == "do_not_pad":
+def _check(options: Options, pad_token: str | None) -> None:
+    if options.padding_side not in ("left", "right"):
+        raise UsageError(f'padding_side is {options.padding_side!r}, expected "left" or "right"')
+    if options.stride < 0:
+        raise UsageError(f"stride is {options.stride}, expected the number of pieces two windows share, 0 or more")
+    if options.padding == "do_not_pad":
         return
     if pad_token is None:
         raise UsageError(
             "padding needs a padding token, and this tokenizer has none; give it one, such as pad_token='[PAD]'"
         )
-    if truncation != "do_not_truncate" and multiple and max_length and max_length % multiple:
+    longest, multiple = options.max_length, options.pad_to_multiple_of
+    if options.truncates and multiple and longest and longest % multiple:
         raise UsageError(
-            f"max_length {max_length} is not a multiple of pad_to_multiple_of {multiple}; change one of the two"
+            f"max_length {longest} is not a multiple of pad_to_multiple_of {multiple}; change one of the two"
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from electra.errors import UsageError
+from electra.tokenization.inputs import InputTypeError, plain
 from electra.tokenization.layout import Row, Segment, padded, padded_length
 from electra.tokenization.options import Options
 
@@ -45,18 +46,27 @@ def pad_rows(rows: Sequence[Row], options: Options, filler: Filler | None) -> No
 
 def columns_of(encodings: Any) -> dict[str, Any]:
     """name -> values of what `pad` was given: a mapping, or a list of mappings, one a row."""
-    if isinstance(encodings, (list, tuple)) and encodings and isinstance(encodings[0], Mapping):
-        return {name: [_plain(row[name]) for row in encodings] for name in encodings[0]}
-    return {name: _plain(values) for name, values in encodings.items()}
+    if isinstance(encodings, Mapping):
+        return dict(encodings)
+    if isinstance(encodings, (list, tuple)) and encodings and all(isinstance(row, Mapping) for row in encodings):
+        return {name: [row[name] for row in encodings] for name in encodings[0]}
+    raise InputTypeError("pad needs an encoding or a list of encodings, such as {'input_ids': [101, 102]}")
 
 
 def pad_columns(columns: Mapping[str, Any], options: Options, filler: Filler, *, with_mask: bool) -> dict[str, Any]:
-    """Fill up the columns of encodings: ids, segments and masks; other columns stay as they are."""
+    """Fill up the columns of encodings: ids, segments and masks; other columns stay as they are.
+
+    Raises UsageError where there are no input_ids, or columns have different numbers of rows.
+    """
     if "input_ids" not in columns:
         raise UsageError(f"pad needs encodings with input_ids; these have {', '.join(columns) or 'nothing'}")
-    ids = columns["input_ids"]
+    lists = {name: [plain(value) for value in plain(values)] for name, values in columns.items()}
+    ids = lists["input_ids"]
     batched = len(ids) == 0 or isinstance(ids[0], (list, tuple))
-    table = {name: list(values) if batched else [values] for name, values in columns.items()}
+    if batched and len({len(values) for values in lists.values()}) > 1:
+        counts = ", ".join(f"{name} {len(values)}" for name, values in lists.items())
+        raise UsageError(f"columns have different numbers of rows: {counts}")
+    table = lists if batched else {name: [values] for name, values in lists.items()}
     if with_mask and "attention_mask" not in table:
         table["attention_mask"] = [[1] * len(row) for row in table["input_ids"]]
     length = target_length(max((len(row) for row in table["input_ids"]), default=0), options)
@@ -70,7 +80,3 @@ def pad_columns(columns: Mapping[str, Any], options: Options, filler: Filler, *,
         if name in table:
             table[name] = [padded(list(row), max(length, len(row)), value, options.padding_side) for row in table[name]]
     return table if batched else {name: values[0] for name, values in table.items()}
-
-
-def _plain(values: Any) -> Any:
-    return values.tolist() if hasattr(values, "tolist") else values

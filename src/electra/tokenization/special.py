@@ -1,119 +1,92 @@
-"""The special tokens of a tokenizer: what each role is called, which id it has, and how to find them in a text."""
+"""What a special or added token is, and how a tokenizer's attributes (`mask_token`, `mask_token_id`) name it."""
 
-import re
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from electra.errors import UsageError
+from electra.tokenization.inputs import InputTypeError
 
-ROLES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+if TYPE_CHECKING:
+    from electra.tokenization.added import AddedTokens
 
-
-class SpecialTokens:
-    """Names and ids of the special tokens; a base of the tokenizers. A role without a token is None."""
-
-    unk_token: str | None
-    sep_token: str | None
-    pad_token: str | None
-    cls_token: str | None
-    mask_token: str | None
-    additional_special_tokens: list[str]
-    bos_token: None = None  # this model has neither
-    eos_token: None = None
-    _ids: Mapping[str, int]  # piece -> id
-
-    def _id_of(self, token: str | None) -> int | None:
-        return None if token is None else self._ids.get(token)
-
-    @property
-    def unk_token_id(self) -> int | None:
-        """The id of the token for what the vocabulary cannot spell."""
-        return self._id_of(self.unk_token)
-
-    @property
-    def sep_token_id(self) -> int | None:
-        """The id of the token that ends a text."""
-        return self._id_of(self.sep_token)
-
-    @property
-    def pad_token_id(self) -> int | None:
-        """The id of the token that fills up rows."""
-        return self._id_of(self.pad_token)
-
-    @property
-    def cls_token_id(self) -> int | None:
-        """The id of the token that opens a row."""
-        return self._id_of(self.cls_token)
-
-    @property
-    def mask_token_id(self) -> int | None:
-        """The id of the token that hides another."""
-        return self._id_of(self.mask_token)
-
-    @property
-    def pad_token_type_id(self) -> int:
-        """The segment of padding."""
-        return 0
-
-    @property
-    def special_tokens_map(self) -> dict[str, str | list[str]]:
-        """Role -> token, without the roles that have none."""
-        roles: dict[str, str | list[str]] = {
-            role: getattr(self, role) for role in ROLES if getattr(self, role) is not None
-        }
-        if self.additional_special_tokens:
-            roles["additional_special_tokens"] = list(self.additional_special_tokens)
-        return roles
-
-    @property
-    def all_special_tokens(self) -> list[str]:
-        """Every special token once."""
-        named = [getattr(self, role) for role in ROLES]
-        return list(dict.fromkeys(token for token in [*named, *self.additional_special_tokens] if token is not None))
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """The ids of `all_special_tokens`."""
-        return [self._ids[token] for token in self.all_special_tokens]
-
-    def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """How many special tokens a row of one text, or of two, gets."""
-        return len(self.build_inputs_with_special_tokens([], [] if pair else None))
-
-    def build_inputs_with_special_tokens(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
-    ) -> list[int]:
-        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
-        cls = [] if self.cls_token is None else [self._ids[self.cls_token]]
-        sep = [] if self.sep_token is None else [self._ids[self.sep_token]]
-        return [*cls, *token_ids_0, *sep] + ([] if token_ids_1 is None else [*token_ids_1, *sep])
-
-    def create_token_type_ids_from_sequences(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None
-    ) -> list[int]:
-        """0 for [CLS] A [SEP], 1 for B [SEP]."""
-        first = len(self.build_inputs_with_special_tokens(token_ids_0))
-        both = len(self.build_inputs_with_special_tokens(token_ids_0, token_ids_1))
-        return [0] * first + [1] * (both - first)
-
-    def get_special_tokens_mask(
-        self, token_ids_0: list[int], token_ids_1: list[int] | None = None, already_has_special_tokens: bool = False
-    ) -> list[int]:
-        """1 where a special token stands or would be put."""
-        if already_has_special_tokens:
-            if token_ids_1 is not None:
-                raise UsageError("ids that already have special tokens are one row; leave token_ids_1 out")
-            special = set(self.all_special_ids)
-            return [int(i in special) for i in token_ids_0]
-        plain = [0] * len(token_ids_0), None if token_ids_1 is None else [0] * len(token_ids_1)
-        marked = self.build_inputs_with_special_tokens(
-            [-1] * len(plain[0]), None if plain[1] is None else [-1] * len(plain[1])
-        )
-        return [int(i >= 0) for i in marked]
+ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
-def split_at(tokens: list[str], text: str) -> list[str]:
-    """The text cut around every occurrence of one of `tokens`; the longest wins where two start at one place."""
-    if not tokens or not any(token in text for token in tokens):
-        return [text]
-    longest_first = sorted(tokens, key=len, reverse=True)
-    return [part for part in re.split(f"({'|'.join(map(re.escape, longest_first))})", text) if part]
+class RoleError(InputTypeError, AssertionError):
+    """What cannot be a token, or not have the role it was given."""
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that stays whole wherever a text holds it.
+
+    single_word     found only as a word of its own
+    lstrip, rstrip  takes the white space on its left, on its right
+    normalized      looked for in the normalised text, so that case and accents do not matter; None: unless special
+    special         left out by skip_special_tokens
+    """
+
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool | None = None
+    special: bool = False
+
+    def __post_init__(self) -> None:
+        if self.normalized is None:
+            object.__setattr__(self, "normalized", not self.special)
+
+    def __str__(self) -> str:
+        return self.content
+
+
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+
+
+def flags_of(token: AddedToken) -> dict[str, bool]:
+    """The flags of a token by name."""
+    return {name: getattr(token, name) for name in FLAGS}
+
+
+def as_token(token: Any) -> str | AddedToken:
+    """A string, or an AddedToken of ours or of another library as ours. Raises RoleError on anything else."""
+    if isinstance(token, (str, AddedToken)):
+        return token
+    if not all(hasattr(token, name) for name in ("content", *FLAGS)):
+        raise RoleError(f"token {token!r} is a {type(token).__name__}, expected a string or an AddedToken")
+    return AddedToken(token.content, **{name: getattr(token, name) for name in FLAGS})
+
+
+class Role:
+    """The special token that has a role: read as a string, set as a string or an AddedToken; None where none has it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._role = name
+
+    def __get__(self, tokenizer: "AddedTokens", owner: type | None = None) -> str | None:
+        token = tokenizer._roles.get(self._role)
+        return None if token is None else str(token)
+
+    def __set__(self, tokenizer: "AddedTokens", token: Any) -> None:
+        tokenizer._roles[self._role] = None if token is None else as_token(token)
+
+
+class RoleId:
+    """The id of the special token that has a role; setting it gives the role to the token with that id."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._role = name.removesuffix("_id")
+
+    def __get__(self, tokenizer: "AddedTokens", owner: type | None = None) -> int | None:
+        token = getattr(tokenizer, self._role)
+        return None if token is None else tokenizer._id_of(token)
+
+    def __set__(self, tokenizer: "AddedTokens", index: int | None) -> None:
+        setattr(tokenizer, self._role, None if index is None else tokenizer._pieces[index])
+
+
+def as_special(token: str | AddedToken) -> AddedToken:
+    """The token marked as special, and then looked for as it is written."""
+    if isinstance(token, str):
+        return AddedToken(token, special=True)
+    return token if token.special else replace(token, special=True, normalized=False)

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from electra.tokenization import files
-from electra.tokenization.decoding import Decoding
+from electra.tokenization.preparing import Preparing
+from electra.tokenization.reading import read_folder
 from electra.tokenization.vocabulary import write_vocabulary
 
 # Settings of a tokenizer_config.json that say how other tools hold the tokenizer, not what it does.
@@ -16,28 +17,20 @@ IGNORED = frozenset(
 )  # fmt: skip
 
 
-class Storing(Decoding):
+class Storing(Preparing):
     """Files and identity of a tokenizer."""
 
     normalization: dict[str, bool | None]
-    model_max_length: int
-    padding_side: str
-    truncation_side: str
     split_special_tokens: bool
     _others: dict[str, Any]
 
     def fingerprint(self) -> str:
         """A sha256 over the pieces and the normalisation, equal for the slow and the fast tokenizer of one folder."""
-        return files.fingerprint(self._pieces, self.normalization)
-
-    def _added(self) -> list[tuple[int, str]]:
-        return [(self._ids[token], token) for token in self.all_special_tokens]
-
-    def _special_by_role(self) -> dict[str, str | None]:
-        return {role: getattr(self, role) for role in files.DEFAULT_SPECIAL}
+        return files.fingerprint(self._pieces, self.normalization, self._added)
 
     def _tokenizer_json(self) -> dict[str, Any]:
-        return files.tokenizer_json(self._vocabulary, self._added(), self._special_by_role(), self.normalization)
+        roles = {"unk_token": self.unk_token, "cls_token": self.cls_token, "sep_token": self.sep_token}
+        return files.tokenizer_json(self._vocabulary, self._added, roles, self.normalization)
 
     def _settings(self) -> dict[str, Any]:
         return self._others | {
@@ -50,12 +43,12 @@ class Storing(Decoding):
 
     def save_pretrained(self, save_directory: str | Path) -> tuple[str, ...]:
         """Write vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json; the paths written."""
-        special = self.special_tokens_map
-        config = files.tokenizer_config(self._added(), special, self.normalization, self._settings())
         contents = {
             "tokenizer.json": self._tokenizer_json(),
-            "tokenizer_config.json": config,
-            "special_tokens_map.json": special,
+            "tokenizer_config.json": files.tokenizer_config(
+                self._added, self.special_tokens_map, self.normalization, self._settings()
+            ),
+            "special_tokens_map.json": files.special_tokens_map(self.special_tokens_map_extended),
         }
         return tuple(files.write_folder(Path(save_directory), self._vocabulary, contents))
 
@@ -76,9 +69,10 @@ class Storing(Decoding):
         from electra.weights.hub import local_folder
 
         path = Path(source) if Path(source).exists() else local_folder(source)
-        stored = files.read_folder(path)
+        stored = read_folder(path)
         asked = {key: changes[key] for key in files.NORMALIZATION if key in changes}
         files.check_normalization(path, stored.recorded, asked)
         known = {key: value for key, value in stored.settings.items() if key not in IGNORED}
-        arguments = {**known, **stored.recorded, **stored.special_tokens, **changes}
-        return cls(stored.vocabulary, **arguments)  # type: ignore[call-arg]  # the constructors of slow and fast
+        own = {"added_tokens_decoder": stored.added, **stored.special_tokens}
+        arguments = {**known, **stored.recorded, **own, **changes}
+        return cls(stored.vocabulary, **arguments)

@@ -39,6 +39,11 @@ def read_vocabulary(path: str | Path, *, special_tokens: Iterable[str | None] = 
     return pieces
 
 
+def pieces_of(source: str | Path | Sequence[str]) -> list[str]:
+    """The pieces of a vocabulary file, or those given as a list; special tokens may be missing."""
+    return read_vocabulary(source, special_tokens=[]) if isinstance(source, (str, Path)) else list(source)
+
+
 def write_vocabulary(path: str | Path, pieces: Sequence[str]) -> None:
     """Write one piece a line, UTF-8, Unix line ends."""
     Path(path).write_bytes("".join(f"{piece}\n" for piece in pieces).encode("utf-8"))

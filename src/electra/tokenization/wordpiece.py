@@ -97,7 +97,7 @@ def split_words(
     never_split: Collection[str] = (),
 ) -> list[str]:
     """The words of a text, normalised; words in `never_split` stay as they were written."""
-    text = clean(lower(text) if do_lower_case else text)
+    text = clean(text)
     if tokenize_chinese_chars and not text.isascii():
         text = "".join(f" {char} " if is_chinese(char) else char for char in text)
     strips = do_lower_case if strip_accents_too is None else strip_accents_too
@@ -106,6 +106,7 @@ def split_words(
         if word in never_split:
             words.append(word)
             continue
+        word = lower(word) if do_lower_case else word
         words.extend(split_punctuation(strip_accents(word) if strips else word))
     # Removing accents can leave white space inside a word, such as U+2003 after NFD of U+2001.
     return " ".join(words).split()
