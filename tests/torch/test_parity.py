@@ -167,3 +167,18 @@ def test_answers_and_losses_equal_the_reference(head):
         assert_answers_equal(*make_pair(head.class_name, config, seed), data.draw(calls(head.name, config)))
 
     check()
+
+
+def test_a_real_encoder_answers_as_the_reference_and_as_the_bert_it_is(real_encoder, minilm):
+    tokenizer = electra.ElectraTokenizerFast.from_pretrained(real_encoder)
+    texts = ["The chef cooked the meal.", "Rivers flow to the sea; some of them, slowly, through several countries."]
+    inputs = tokenizer(texts, padding=True, return_tensors="pt")
+    ours = electra.ElectraModel.from_pretrained(real_encoder)
+    real = inputs["attention_mask"] == 1
+    with torch.no_grad():
+        found = ours(**inputs).last_hidden_state[real]
+        for theirs in (
+            transformers.ElectraModel.from_pretrained(real_encoder),
+            transformers.BertModel.from_pretrained(minilm, attn_implementation="eager"),
+        ):
+            torch.testing.assert_close(found, theirs(**inputs).last_hidden_state[real], rtol=0, atol=1e-5)
