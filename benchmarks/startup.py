@@ -3,12 +3,13 @@
     python benchmarks/startup.py [--rounds 15] [--out benchmarks/results/startup.json]
 
 Whole processes by the clock, taking turns, bytecode written in a round that does not count. The programs that import a
-class import torch first and tell what the class took after it. Ratios are of the same round, ours to theirs.
+class import torch first and tell what the class took after it. Ratios are ours to theirs in the same round.
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -40,23 +41,25 @@ PROGRAMS = {
 }
 
 
-def measure(name: str) -> tuple[float, float | None]:
-    """Seconds of one process, and what it says its class took beyond torch."""
+def measure(name: str) -> tuple[float, float, float]:
+    """Of one process: seconds by the clock, seconds of processors, and what it says its class took after torch (or 0)."""
     variables = os.environ | {"HF_HUB_OFFLINE": "1"}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
     if name == PEERS[1]:
         variables["PYTHONPATH"] = f"{TRANSFORMERS5}{os.pathsep}{variables.get('PYTHONPATH', '')}"
-    started = time.perf_counter()
+    started, used = time.perf_counter(), cpu_seconds()
     done = subprocess.run(PROGRAMS[name], check=True, stdout=subprocess.PIPE, text=True, env=variables)
-    return time.perf_counter() - started, float(done.stdout) if name in (OURS, *PEERS) else None
+    return time.perf_counter() - started, cpu_seconds() - used, float(done.stdout) if name in (OURS, *PEERS) else 0.0
+
+
+def cpu_seconds() -> float:
+    """Of all child processes so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
-
-
-def ratios(ours: list[float], theirs: list[float]) -> dict[str, float]:
-    return spread([mine / other for mine, other in zip(ours, theirs, strict=True)])
 
 
 def main() -> None:
@@ -66,26 +69,26 @@ def main() -> None:
     options = parser.parse_args()
     if not TRANSFORMERS5.is_dir():
         parser.exit(2, f"{TRANSFORMERS5} is missing; `make setup` fills it\n")
-    whole: dict[str, list[float]] = {name: [] for name in PROGRAMS}
-    beyond: dict[str, list[float]] = {name: [] for name in (OURS, *PEERS)}
+    measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PROGRAMS}
     for number in range(options.rounds + 1):
         for name in PROGRAMS:
-            seconds, of_class = measure(name)
+            found = measure(name)
             if number:  # the first round warms the disk's cache
-                whole[name].append(seconds)
-                if of_class is not None:
-                    beyond[name].append(of_class)
-    found = {
-        "seconds": {name: spread(values) for name, values in whole.items()},
-        "seconds_after_torch": {name: spread(values) for name, values in beyond.items()},
-        "ratio": {name: ratios(whole[OURS], whole[name]) for name in PEERS},
-        "ratio_after_torch": {name: ratios(beyond[OURS], beyond[name]) for name in PEERS},
-    }
-    for kind, rows in found.items():
+                measured[name].append(found)
+    report: dict[str, dict[str, dict[str, float]]] = {}
+    for place, kind in enumerate(("seconds", "cpu_seconds", "seconds_after_torch")):
+        columns = {name: [row[place] for row in rows] for name, rows in measured.items()}
+        shown = PROGRAMS if kind != "seconds_after_torch" else (OURS, *PEERS)
+        report[kind] = {name: spread(columns[name]) for name in shown}
+        report[f"ratio_of_{kind}"] = {
+            name: spread([mine / other for mine, other in zip(columns[OURS], columns[name], strict=True)])
+            for name in PEERS
+        }
+    for kind, rows in report.items():
         for name, row in rows.items():
-            print(f"{kind:<20} {name:<40} {row['median']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f})")
+            print(f"{kind:<28} {name:<40} {row['median']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f})")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": processor(), "rounds": options.rounds} | found, indent=1) + "\n")
+    options.out.write_text(json.dumps({"machine": processor(), "rounds": options.rounds} | report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
