@@ -39,6 +39,9 @@ def answer(model: Any, call: dict, inputs: dict[str, torch.Tensor]) -> tuple[Any
         model.resize_token_embeddings(call["new_num_tokens"])
     if call["kind"] == "prune":
         model.prune_heads({int(layer): heads for layer, heads in call["heads"].items()})
+    if call["kind"] == "generate":
+        texts = model.generate(**inputs, **call["flags"])
+        return texts, {"sequences": texts.numpy()}
     output = model(**inputs, **call.get("flags", {}))
     if call["kind"] == "grads":
         output.loss.backward()
@@ -79,5 +82,7 @@ def check_extra(model: Any, output: Any, extra: dict) -> None:
         assert list(model.get_input_embeddings().weight.shape) == extra["embedding_shape"]
     if extra.get("output_embedding_shape"):
         assert list(model.get_output_embeddings().weight.shape) == extra["output_embedding_shape"]
+    for key, value in extra.get("config_after", {}).items():
+        assert getattr(model.config, key) == value
     shapes = {name: list(parameter.shape) for name, parameter in model.named_parameters()}
     assert {name: shapes[name] for name in extra.get("param_shapes", {})} == extra.get("param_shapes", {})
