@@ -13,9 +13,10 @@ from electra.config import ElectraConfig
 from electra.errors import ConfigError
 from electra.outputs import CausalLMOutputWithCrossAttentions, ElectraForPreTrainingOutput, MaskedLMOutput
 from electra.torch import ops
+from electra.torch.activations import ACTIVATIONS
 from electra.torch.checks import check_labels
 from electra.torch.generation import generate
-from electra.torch.layers import ACTIVATIONS, KeysAndValues
+from electra.torch.layers import KeysAndValues
 from electra.torch.model import ElectraModel
 from electra.torch.pretrained import ElectraPreTrainedModel
 

@@ -6,8 +6,7 @@ Source: Clark et al. (2020) and google-research/electra, model/modeling.py.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,28 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from electra.config import ElectraConfig
 from electra.errors import InputError
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
-
-
-def _quick_gelu(x: Tensor) -> Tensor:
-    return x * torch.sigmoid(1.702 * x)
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,  # the exact, erf form
-    "gelu_new": partial(functional.gelu, approximate="tanh"),
-    "gelu_fast": partial(functional.gelu, approximate="tanh"),
-    "gelu_pytorch_tanh": partial(functional.gelu, approximate="tanh"),
-    "quick_gelu": _quick_gelu,
-    "relu": functional.relu,
-    "silu": functional.silu,
-    "swish": functional.silu,
-    "tanh": torch.tanh,
-    "linear": _identity,
-}
+from electra.torch.activations import ACTIVATIONS
 
 # On CPU the two paths of attention take the same time up to about this many positions (H 128 and 256, forward and
 # backward, one core); from there on torch's fused one is faster. On GPU it is always taken: it keeps no (L, L) scores.

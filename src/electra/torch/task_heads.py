@@ -13,8 +13,8 @@ from electra.outputs import (
     TokenClassifierOutput,
 )
 from electra.torch import ops
+from electra.torch.activations import ACTIVATIONS
 from electra.torch.checks import INTEGERS, check_labels
-from electra.torch.layers import ACTIVATIONS
 from electra.torch.model import ElectraModel
 from electra.torch.pretrained import ElectraPreTrainedModel
 
