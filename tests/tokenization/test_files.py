@@ -4,9 +4,10 @@ import json
 
 import pytest
 import transformers
+from peers import run_with_transformers5
 
 from electra.errors import DataError, VocabularyError
-from electra.tokenization import AutoTokenizer, ElectraTokenizer, ElectraTokenizerFast, load_tokenizer
+from electra.tokenization import AddedToken, AutoTokenizer, ElectraTokenizer, ElectraTokenizerFast, load_tokenizer
 
 FILES = {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}
 CASED = {"do_lower_case": False, "strip_accents": False, "tokenize_chinese_chars": False}
@@ -147,3 +148,88 @@ def test_we_load_what_transformers_saves(vocab_file, texts, tmp_path, theirs):
         assert loaded("a <left> b")["input_ids"] == original("a <left> b")["input_ids"]
         if kind.is_fast == original.is_fast:
             assert loaded(texts)["input_ids"] == original(texts)["input_ids"]
+
+
+def test_an_added_tokens_file_of_old_transformers_is_read(vocab_file, vocabulary, tmp_path):
+    (tmp_path / "vocab.txt").write_bytes(vocab_file.read_bytes())
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"newcomer": len(vocabulary)}))
+    for kind in (ElectraTokenizer, ElectraTokenizerFast):
+        assert kind.from_pretrained(tmp_path).tokenize("the newcomer") == ["the", "newcomer"]
+
+
+@pytest.mark.parametrize("kept", [{"tokenizer.json"}, {"vocab.txt", "tokenizer_config.json"}], ids=sorted)
+@pytest.mark.parametrize("theirs", [transformers.ElectraTokenizer, transformers.ElectraTokenizerFast])
+def test_added_tokens_of_transformers_are_kept(vocab_file, tmp_path, theirs, kept):
+    original = theirs(vocab_file=str(vocab_file))
+    original.add_tokens(["newcomer", transformers.AddedToken("a-b", single_word=True)])
+    original.add_special_tokens({"mask_token": transformers.AddedToken("<mask>", rstrip=True)})
+    original.save_pretrained(str(tmp_path))
+    text = "the newcomer a-b xa-b <mask> [MASK]"
+    for name in FILES - kept:
+        if (tmp_path / name).exists() and (tmp_path / "tokenizer.json").exists():
+            (tmp_path / name).unlink()
+    for kind in (ElectraTokenizer, ElectraTokenizerFast):
+        loaded = kind.from_pretrained(tmp_path)
+        assert loaded.get_added_vocab() == dict(sorted(original.get_added_vocab().items(), key=lambda item: item[1]))
+        if kind.is_fast == original.is_fast:
+            assert loaded(text)["input_ids"] == original(text)["input_ids"]
+
+
+@pytest.mark.parametrize("theirs", [transformers.ElectraTokenizer, transformers.ElectraTokenizerFast])
+def test_transformers_finds_the_tokens_we_added(vocab_file, tmp_path, theirs):
+    for kind in (ElectraTokenizer, ElectraTokenizerFast):
+        ours = kind(vocab_file, additional_special_tokens=["<left>"])
+        ours.add_tokens(["newcomer", AddedToken("a-b", single_word=True)])
+        ours.add_special_tokens({"mask_token": AddedToken("<mask>", rstrip=True)})
+        ours.save_pretrained(tmp_path)
+        loaded = theirs.from_pretrained(str(tmp_path))
+        assert loaded.special_tokens_map == ours.special_tokens_map
+        assert (
+            loaded("a-b xa-b newcomer<left> <mask>")["input_ids"] == ours("a-b xa-b newcomer<left> <mask>")["input_ids"]
+        )
+
+
+def test_the_automatic_tokenizer_is_the_fast_one(saved):
+    assert type(AutoTokenizer.from_pretrained(saved)) is ElectraTokenizerFast
+    assert type(AutoTokenizer.from_pretrained(saved, use_fast=False)) is ElectraTokenizer
+    assert type(transformers.AutoTokenizer.from_pretrained(str(saved))) is transformers.ElectraTokenizerFast
+
+
+# -- transformers 5 ---------------------------------------------------------------------------------------------------
+
+SAVE_WITH_5 = """
+import sys
+from transformers import AddedToken, ElectraTokenizer
+vocabulary, folder = sys.argv[1:]
+tokenizer = ElectraTokenizer(vocabulary, do_lower_case=False, additional_special_tokens=["<left>"], model_max_length=77)
+tokenizer.add_tokens(["newcomer", AddedToken("a-b", single_word=True)])
+tokenizer.add_special_tokens({"mask_token": "<mask>"})
+tokenizer.save_pretrained(folder)
+print(tokenizer("a-b xa-b newcomer<left> <mask> Zürich")["input_ids"])
+"""
+LOAD_WITH_5 = """
+import sys
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+print(tokenizer.model_max_length, tokenizer("a-b xa-b newcomer<left> <mask> Zürich")["input_ids"])
+"""
+TEXT_FOR_5 = "a-b xa-b newcomer<left> <mask> Zürich"
+
+
+def test_we_load_what_transformers_5_saves(vocab_file, tmp_path):
+    expected = json.loads(run_with_transformers5(SAVE_WITH_5, vocab_file, tmp_path))
+    for kind in (ElectraTokenizer, ElectraTokenizerFast):
+        loaded = kind.from_pretrained(tmp_path)
+        assert loaded(TEXT_FOR_5)["input_ids"] == expected
+        assert (loaded.mask_token, loaded.additional_special_tokens) == ("<mask>", ["<left>"])
+        assert (loaded.model_max_length, loaded.do_lower_case) == (77, False)
+
+
+def test_transformers_5_loads_what_we_save(vocab_file, tmp_path):
+    ours = ElectraTokenizerFast(
+        vocab_file, do_lower_case=False, additional_special_tokens=["<left>"], model_max_length=77
+    )
+    ours.add_tokens(["newcomer", AddedToken("a-b", single_word=True)])
+    ours.add_special_tokens({"mask_token": "<mask>"})
+    ours.save_pretrained(tmp_path)
+    assert run_with_transformers5(LOAD_WITH_5, tmp_path) == f"77 {ours(TEXT_FOR_5)['input_ids']}\n"

@@ -4,7 +4,7 @@ Besides the four files of `files`, old versions of transformers wrote added_toke
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,8 @@ def _added_tokens(whole: Json, config: Json, ids: Json, named: Json) -> dict[int
     special = {_content(token) for value in named.values() for token in _listed(value)}
     added = {i: AddedToken(token, special=token in special) for token, i in ids.items()}
     added |= {record["id"]: _token(record) for record in whole.get("added_tokens", [])}
-    return added | {int(i): _token(record) for i, record in config.get("added_tokens_decoder", {}).items()}
+    added |= {int(i): _token(record) for i, record in config.get("added_tokens_decoder", {}).items()}
+    return {i: replace(token, special=True) if token.content in special else token for i, token in added.items()}
 
 
 def _special_tokens(named: Json, added: Mapping[str, AddedToken]) -> Json:
