@@ -6,7 +6,7 @@ import numpy as np
 import numpy_ops
 import pytest
 import torch
-from google import CASES, FOLDER, Case
+from original import CASES, FOLDER, Case
 
 from electra.batch import Batch, map_arrays
 from electra.objective import (

@@ -8,7 +8,7 @@ class Head:
     """One class on top of the encoder.
 
     name        what it is for
-    class_name  Hugging Face's
+    class_name  Hugging Face's in PyTorch; in the other frameworks it begins with TF or Flax
     logits      shape of the answer: B rows, L positions, V vocabulary, N labels, C choices; "" for the bare encoder, which
                 answers (B, L, H)
     frameworks  which packages have it
@@ -26,14 +26,21 @@ class Head:
         """The part of weights/names.py that lists its tensors."""
         return self.part or self.name
 
+    def class_in(self, framework: str) -> str:
+        """The name of its class in a framework: TFElectraModel, FlaxElectraModel, ElectraModel."""
+        return PREFIXES[framework] + self.class_name
+
+
+PREFIXES = {"torch": "", "tf": "TF", "flax": "Flax"}
+ALL = tuple(PREFIXES)
 
 HEADS = (
-    Head("encoder", "ElectraModel", "", ("torch",)),
-    Head("pretraining", "ElectraForPreTraining", "BL", ("torch",)),
-    Head("masked_lm", "ElectraForMaskedLM", "BLV", ("torch",)),
-    Head("causal_lm", "ElectraForCausalLM", "BLV", ("torch",), part="masked_lm"),
-    Head("sequence_classification", "ElectraForSequenceClassification", "BN", ("torch",)),
-    Head("multiple_choice", "ElectraForMultipleChoice", "BC", ("torch",)),
-    Head("token_classification", "ElectraForTokenClassification", "BLN", ("torch",)),
-    Head("question_answering", "ElectraForQuestionAnswering", "BL", ("torch",)),
+    Head("encoder", "ElectraModel", "", ALL),
+    Head("pretraining", "ElectraForPreTraining", "BL", ALL),
+    Head("masked_lm", "ElectraForMaskedLM", "BLV", ALL),
+    Head("causal_lm", "ElectraForCausalLM", "BLV", ("torch", "flax"), part="masked_lm"),
+    Head("sequence_classification", "ElectraForSequenceClassification", "BN", ALL),
+    Head("multiple_choice", "ElectraForMultipleChoice", "BC", ALL),
+    Head("token_classification", "ElectraForTokenClassification", "BLN", ALL),
+    Head("question_answering", "ElectraForQuestionAnswering", "BL", ALL),
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from google import CASES, FOLDER, Case, groups, state_dict
+from original import CASES, FOLDER, Case, groups, state_dict
 
 from electra.batch import map_arrays
 from electra.errors import RunFailedError

@@ -8,7 +8,7 @@ to the others: attention masked per pair of positions, and an objective fed by a
 import numpy as np
 import pytest
 import torch
-from google import Case, state_dict
+from original import Case, state_dict
 from torch import nn
 from torch.nn import functional
 

@@ -1,6 +1,7 @@
 """What all models have besides forward: folders to load from and save to, embeddings, pruning, checkpointing."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from electra.torch import surgery
 from electra.torch.initial import init_weights
 from electra.torch.trees import register_outputs
 from electra.weights import files, matching
-from electra.weights.folders import save_model
+from electra.weights.folders import holds_weights, read_weights, save_model
 from electra.weights.hub import local_folder, take_hub_options
 from electra.weights.names import TIED_TABLE
 
@@ -193,16 +194,21 @@ class ElectraPreTrainedModel(nn.Module):
                 state[name].copy_(torch.from_numpy(arrays[source]))
         return found
 
-    def save_pretrained(self, folder: str | Path, *, max_shard_size: int | str = "5GB") -> None:
-        """Write config.json and model.safetensors (in shards above max_shard_size); other files of the folder stay.
+    def save_pretrained(
+        self, folder: str | Path, *, max_shard_size: int | str = "5GB", formats: Sequence[str] = ("safetensors",)
+    ) -> None:
+        """Write config.json and model.safetensors (in shards above max_shard_size); files of the user's stay.
 
+        formats    "h5" and "msgpack" are the files of transformers' TensorFlow and Flax classes
         Everything is on the disk before the first old file is replaced. Raises WriteError with the old files intact.
         """
         config = copy.deepcopy(self.config)
         config.architectures = [type(self).__name__]
         config.torch_dtype = str(self.dtype).removeprefix("torch.")
         kept = {name: tensor for name, tensor in self.state_dict().items() if not (self.is_tied and name == TIED_TABLE)}
-        save_model(Path(folder), config, {name: _to_numpy(tensor) for name, tensor in kept.items()}, max_shard_size)
+        save_model(
+            Path(folder), config, {name: _to_numpy(tensor) for name, tensor in kept.items()}, max_shard_size, formats
+        )
 
 
 def _building_on_meta() -> bool:
@@ -211,8 +217,8 @@ def _building_on_meta() -> bool:
 
 def _read(folder: Path, allow_pickle_weights: bool) -> files.Arrays:
     pickle = folder / files.PICKLE
-    if not pickle.is_file() or (folder / files.WEIGHTS).is_file() or (folder / files.INDEX).is_file():
-        return files.read_tensors(folder)
+    if not pickle.is_file() or holds_weights(folder):
+        return read_weights(folder)
     if not allow_pickle_weights:
         raise WeightsError(
             f"{folder} holds its weights only as {files.PICKLE}, a pickle, which can carry code that runs when it is "

@@ -14,7 +14,11 @@ from electra.training.settings import PretrainSettings
 Part = tuple[Batch, Masked]
 
 # framework -> (module, the package whose absence is answered with an install command)
-FRAMEWORKS = {"torch": ("electra.torch.backend", "torch")}
+FRAMEWORKS = {
+    "torch": ("electra.torch.backend", "torch"),
+    "tf": ("electra.tf.backend", "tensorflow"),
+    "flax": ("electra.flax.backend", "flax"),
+}
 
 
 class Backend(Protocol):

@@ -88,7 +88,7 @@ def _read_file(path: Path) -> Arrays:
     for name, entry in header.items():
         if entry["dtype"] not in DTYPES:
             raise WeightsError(f"{path}: {name} has type {entry['dtype']}; expected one of {', '.join(DTYPES)}")
-        tensors[name] = _widen(_map(path, entry, start))
+        tensors[name] = widen(_map(path, entry, start))
     return tensors
 
 
@@ -108,7 +108,8 @@ def _map(path: Path, entry: Mapping[str, Any], start: int) -> Array:
     return np.memmap(path, dtype=dtype, mode="c", offset=start + entry["data_offsets"][0], shape=shape)
 
 
-def _widen(array: Array) -> Array:
+def widen(array: Array) -> Array:
+    """The array itself, or as float32 where it is of type BFLOAT16."""
     if array.dtype != BFLOAT16:
         return array
     return (array["bfloat16"].astype(np.uint32) << 16).view(np.float32)

@@ -1,4 +1,4 @@
-"""Model folders: config.json beside model.safetensors, or beside shards and their index.
+"""Model folders: config.json beside model.safetensors, or beside shards and their index, or an older format.
 
 Unusual here: a model folder may hold files of the user's, so it is not replaced as a whole. Every new file is first
 written and fsynced in a folder inside it; only then are they renamed over the old ones, weights first, config.json
@@ -10,38 +10,76 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from electra.config import ElectraConfig
 from electra.errors import UsageError, WriteError
 from electra.weights.checkpoint import new_stage, sweep_stale
-from electra.weights.files import INDEX, WEIGHTS, Arrays, sync_folder, write_tensors
+from electra.weights.files import INDEX, WEIGHTS, Arrays, read_tensors, sync_folder, write_tensors
+from electra.weights.old_formats import H5, MSGPACK, read_h5, read_msgpack, write_h5, write_msgpack
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 METADATA = {"format": "pt"}  # other tools refuse a file without it
+FORMATS = ("safetensors", "h5", "msgpack")  # PyTorch's and everybody's, TensorFlow's, Flax's
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
+READERS = {WEIGHTS: read_tensors, INDEX: lambda index: read_tensors(index.parent), H5: read_h5, MSGPACK: read_msgpack}
 
 
-def save_model(folder: Path, config: ElectraConfig, tensors: Arrays, max_shard_size: int | str) -> None:
-    """Write a model folder; WriteError where the disk refuses, with the old files intact."""
+def read_weights(folder: Path) -> Arrays:
+    """The tensors of a model folder under our names: safetensors, or a file of the TensorFlow or Flax classes.
+
+    Raises WeightsError where there is none of these, or the one there is is damaged.
+    """
+    for name, read in READERS.items():
+        if (folder / name).is_file():
+            return read(folder / name)
+    return read_tensors(folder)  # says what the folder holds instead
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether a folder holds weights in one of our formats."""
+    return any((folder / name).is_file() for name in READERS)
+
+
+def save_model(
+    folder: Path, config: ElectraConfig, tensors: Arrays, max_shard_size: int | str, formats: Sequence[str]
+) -> None:
+    """Write a model folder; WriteError where the disk refuses, with the old files intact.
+
+    formats    of the weights, one or more of FORMATS; weights in other formats that were in the folder are removed
+    """
     limit = parse_size(max_shard_size)
+    if not formats or not set(formats) <= set(FORMATS):
+        raise UsageError(f"formats are {list(formats)!r}; expected one or more of {', '.join(FORMATS)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_stale(folder)
         stage = new_stage(folder / "model")
         try:
-            write_shards(stage, tensors, limit)
+            if "safetensors" in formats:
+                write_shards(stage, tensors, limit)
+            if "h5" in formats:
+                write_h5(stage / H5, tensors, keras_name(config))
+            if "msgpack" in formats:
+                write_msgpack(stage / MSGPACK, tensors)
             config.save_pretrained(stage)
             _replace(stage, folder)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
         free = f", {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""
-        need = sum(array.nbytes for array in tensors.values())
+        need = sum(array.nbytes for array in tensors.values()) * len(formats)
         raise WriteError(
             f"{folder} could not be written ({error}): {need:,} bytes are needed{free}; "
             "what was there before is untouched"
         ) from error
+
+
+def keras_name(config: ElectraConfig) -> str:
+    """What Keras called the model: ElectraForMaskedLM -> tf_electra_for_masked_lm."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*", str(config.architectures[0]))
+    return "_".join(["tf", *words]).lower()
 
 
 def _replace(stage: Path, folder: Path) -> None:
@@ -54,7 +92,7 @@ def _replace(stage: Path, folder: Path) -> None:
         file.replace(folder / file.name)
     names = {file.name for file in new}
     for file in folder.iterdir():
-        if file.name not in names and (file.name in (WEIGHTS, INDEX) or SHARD.fullmatch(file.name)):
+        if file.name not in names and (file.name in (WEIGHTS, INDEX, H5, MSGPACK) or SHARD.fullmatch(file.name)):
             file.unlink()
     sync_folder(folder)
 
