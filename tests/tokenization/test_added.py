@@ -141,3 +141,13 @@ def test_added_tokens_stand_apart_in_a_text_of_the_slow_tokenizer_where_asked(vo
     ids = slow("the newcomer garden", add_special_tokens=False)["input_ids"]
     assert slow.decode(ids, spaces_between_special_tokens=False) == "thenewcomergarden"
     assert fast.decode(ids, spaces_between_special_tokens=False) == "the newcomer garden"
+
+
+def test_a_role_given_later_is_seen_by_the_next_call(tokenizer):
+    assert tokenizer.tokenize("the [unused0]")[1] == "["
+    tokenizer.add_tokens("[unused0]", special_tokens=True)
+    assert tokenizer.tokenize("the [unused0]") == ["the", "[unused0]"]
+    tokenizer.cls_token = "[unused0]"
+    assert tokenizer("the")["input_ids"][0] == 1
+    tokenizer.unk_token = "[unused0]"
+    assert tokenizer.tokenize("the 𝔘") == ["the", "[unused0]"]

@@ -90,6 +90,28 @@ def test_a_string_for_a_list_of_words_is_a_text_to_the_slow(slow, fast):
         fast("the word", is_split_into_words=True)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda tokenizer: tokenizer.decode(["a"]),
+        lambda tokenizer: tokenizer.decode([[1, 2]]),
+        lambda tokenizer: tokenizer.decode(None),
+        lambda tokenizer: tokenizer.convert_ids_to_tokens("a"),
+        lambda tokenizer: tokenizer.prepare_for_model([1.5]),
+    ],
+)
+def test_what_are_no_ids_is_refused(tokenizer, call):
+    with pytest.raises(UsageError, match="expected integers") as caught:
+        call(tokenizer)
+    assert isinstance(caught.value, TypeError)
+
+
+def test_an_empty_batch_is_refused(tokenizer):
+    for call in (tokenizer, tokenizer.pad):
+        with pytest.raises(IndexError, match="empty list"):
+            call([])
+
+
 def test_a_negative_stride_is_refused(tokenizer):
     with pytest.raises(UsageError, match="stride is -1"):
         tokenizer("a", stride=-1)

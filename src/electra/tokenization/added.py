@@ -95,7 +95,7 @@ class AddedTokens(ABC):
 
     @abstractmethod
     def _forget(self) -> None:
-        """Drop what was derived from the added tokens."""
+        """Drop what was derived from the special and added tokens."""
 
     def _put(self, token: AddedToken) -> bool:
         """Note a token; whether it needed a new id."""
@@ -166,6 +166,7 @@ class AddedTokens(ABC):
     @additional_special_tokens.setter
     def additional_special_tokens(self, tokens: Sequence[Any]) -> None:
         self._additional = [as_token(token) for token in tokens]
+        self._forget()
 
     @property
     def additional_special_tokens_ids(self) -> list[int]:

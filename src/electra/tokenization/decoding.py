@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from electra.tokenization.added import AddedTokens
-from electra.tokenization.inputs import InputTypeError, plain
+from electra.tokenization.inputs import as_ids, plain
 
 # Applied in this order. From Hugging Face's tokenizers, whose decoded texts ours equal.
 SPACING = (
@@ -57,7 +57,7 @@ class Decoding(AddedTokens):
         if isinstance(ids, int):
             return self._piece(ids)
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
-        return [self._piece(int(index)) for index in ids if int(index) not in skipped]
+        return [self._piece(index) for index in as_ids(ids) if index not in skipped]
 
     def decode(
         self,
@@ -71,10 +71,7 @@ class Decoding(AddedTokens):
         clean_up_tokenization_spaces   no space before punctuation; None: as the tokenizer was made
         spaces_between_special_tokens  False: the slow tokenizer puts no spaces around added tokens
         """
-        ids = plain(token_ids)
-        if isinstance(ids, str):
-            raise InputTypeError(f"token_ids is the string {ids!r}, expected ids")
-        tokens = self._shown(ids, skip_special_tokens)
+        tokens = self._shown(plain(token_ids), skip_special_tokens)
         text = self._text_of(tokens, spaces_between_special_tokens)
         asked = clean_up_tokenization_spaces
         return clean_up_spaces(text) if (self.clean_up_tokenization_spaces if asked is None else asked) else text
@@ -82,8 +79,8 @@ class Decoding(AddedTokens):
     def _shown(self, ids: Any, skip_special_tokens: bool) -> list[str]:
         """The pieces a decoded text is made of; ids may be a single one."""
         skipped = self._skipped_ids() if skip_special_tokens else set()
-        listed = [ids] if isinstance(ids, int) else ids
-        pieces = [self._piece(int(index)) for index in listed if int(index) not in skipped]
+        listed = [ids] if isinstance(ids, int) else as_ids(ids)
+        pieces = [self._piece(index) for index in listed if index not in skipped]
         return [piece for piece in pieces if piece is not None]
 
     def _skipped_ids(self) -> set[int]:

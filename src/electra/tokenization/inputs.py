@@ -1,8 +1,9 @@
 """What may be passed as text: a string, a list of strings, pairs, lists of words. Anything else is refused in words."""
 
+from operator import index
 from typing import Any
 
-from electra.errors import UsageError
+from electra.errors import InputError, UsageError
 
 
 class InputTypeError(UsageError, TypeError):
@@ -20,6 +21,8 @@ def check_texts(text: Any, text_pair: Any, is_split_into_words: bool) -> None:
     """Raise UsageError where the arguments of a call are no texts."""
     if text is None:
         raise InputTypeError("text is missing: give a string, or a list of strings")
+    if isinstance(text, (list, tuple)) and not text and not is_split_into_words:
+        raise InputError("text is an empty list, expected at least one text")
     for name, value in (("text", text), ("text_pair", text_pair)):
         if value is not None and not _is_text(value):
             raise UsageError(f"{name} is {_short(value)}, expected a string, a list of strings, or lists of words")
@@ -39,7 +42,7 @@ def split_pairs(texts: Any, pairs: Any, is_split_into_words: bool) -> tuple[list
     for text in texts:
         is_pair = isinstance(text, (list, tuple)) and (not is_split_into_words or _is_pair_of_word_lists(text))
         if is_pair and len(text) != 2:
-            raise UsageError(
+            raise InputTypeError(
                 f"a row holds {len(text)} texts, expected one or two; lists of words need is_split_into_words=True"
             )
         firsts.append(text[0] if is_pair else text)
@@ -77,6 +80,14 @@ def _is_list_of_strings(value: Any) -> bool:
 def _short(value: Any) -> str:
     shown = repr(value)
     return f"{type(value).__name__} {shown if len(shown) < 60 else shown[:57] + '...'}"
+
+
+def as_ids(values: Any) -> list[int]:
+    """Ids as a list: of a list, an array or a tensor of one row. Raises InputTypeError on anything else."""
+    try:
+        return [index(value) for value in plain(values)]
+    except TypeError:
+        raise InputTypeError(f"ids are {_short(values)}, expected integers") from None
 
 
 def plain(values: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from electra.errors import UsageError
+from electra.errors import InputError, UsageError
 from electra.tokenization.inputs import InputTypeError, plain
 from electra.tokenization.layout import Row, Segment, padded, padded_length
 from electra.tokenization.options import Options
@@ -50,6 +50,8 @@ def columns_of(encodings: Any) -> dict[str, Any]:
         return dict(encodings)
     if isinstance(encodings, (list, tuple)) and encodings and all(isinstance(row, Mapping) for row in encodings):
         return {name: [row[name] for row in encodings] for name in encodings[0]}
+    if isinstance(encodings, (list, tuple)) and not encodings:
+        raise InputError("pad got an empty list, expected at least one encoding")
     raise InputTypeError("pad needs an encoding or a list of encodings, such as {'input_ids': [101, 102]}")
 
 

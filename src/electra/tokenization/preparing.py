@@ -11,6 +11,7 @@ from typing import Any
 from electra.errors import UsageError, did_you_mean
 from electra.tokenization.decoding import Decoding
 from electra.tokenization.encoding import BatchEncoding
+from electra.tokenization.inputs import as_ids
 from electra.tokenization.layout import Pieces, PlainPieces, Row, build_row
 from electra.tokenization.options import (
     OPTION_NAMES,
@@ -193,7 +194,8 @@ class Preparing(Decoding):
         return BatchEncoding(data, tensor_type=resolved.return_tensors, prepend_batch_axis=prepend_batch_axis)
 
     def _pieces_of_ids(self, ids: Sequence[int]) -> Pieces:
-        return PlainPieces(list(ids), self.convert_ids_to_tokens(list(ids)))
+        listed = as_ids(ids)
+        return PlainPieces(listed, self.convert_ids_to_tokens(listed))
 
     def pad(
         self,

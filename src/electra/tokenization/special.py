@@ -69,6 +69,7 @@ class Role:
 
     def __set__(self, tokenizer: "AddedTokens", token: Any) -> None:
         tokenizer._roles[self._role] = None if token is None else as_token(token)
+        tokenizer._forget()
 
 
 class RoleId:

@@ -63,12 +63,14 @@ class Storing(Preparing):
     def from_pretrained(cls, source: str | Path, **changes: Any) -> Self:
         """The tokenizer of a folder with any of the four files, of a vocab.txt or of a tokenizer.json.
 
-        changes are arguments of the tokenizer and win over the files; but another normalisation than the recorded one
-        raises VocabularyError (a bare vocab.txt records none, and takes what is asked).
+        changes are arguments of the tokenizer, which win over the files, or options of the hub's client. Another
+        normalisation than the recorded one raises VocabularyError (a bare vocab.txt records none, and takes what is
+        asked).
         """
-        from electra.weights.hub import local_folder
+        from electra.weights.hub import local_folder, take_hub_options
 
-        path = Path(source) if Path(source).exists() else local_folder(source)
+        options = take_hub_options(changes)
+        path = Path(source) if Path(source).exists() else local_folder(source, **options)
         stored = read_folder(path)
         asked = {key: changes[key] for key in files.NORMALIZATION if key in changes}
         files.check_normalization(path, stored.recorded, asked)

@@ -43,7 +43,7 @@ def cut(lengths: Sequence[int], excess: int, *, strategy: str, stride: int, side
 def share_removal(first: int, second: int, excess: int) -> tuple[int, int]:
     """How many of `excess` tokens to take from each of two texts: from the longer until they are equal, then evenly.
 
-    An odd one is taken from the second text, unless the first was longer; as Hugging Face's slow tokenizers do.
+    An odd one is taken from the second text, as Hugging Face's slow tokenizers do.
     """
     from_longer = min(abs(first - second), excess)
     rest = excess - from_longer
@@ -72,7 +72,7 @@ def fill(lengths: Sequence[int], room: int, strategy: str) -> list[int] | None:
 
 
 def share_room(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens two texts keep of `room`, as `tokenizers` shares it: an odd one goes to the longer."""
+    """How many tokens two texts keep of `room`, as `tokenizers` shares it: an odd one goes to the longer, or the second."""
     if first + second <= room:
         return first, second
     short, long = sorted((first, second))
