@@ -5,17 +5,19 @@ import torch
 
 from electra.config import ElectraConfig
 from electra.errors import ConfigError
+from electra.first_weights import first_networks
 from electra.local_start import offset_of
-from electra.torch import ElectraForPreTraining, init_weights
-from electra.torch.initial import localize
+from electra.torch import ElectraForPreTraining
+from electra.torch.initial import fill
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    model = ElectraForPreTraining(ElectraConfig.tiny(initializer_range=0.06)).eval()
-    init_weights(model)
-    localize(model)
+    config = ElectraConfig.tiny(initializer_range=0.06)
+    model = ElectraForPreTraining(config).eval()
+    first = first_networks({"discriminator": config}, seed=0, start="local")["discriminator"]
+    fill(dict(model.named_parameters()), first)
     return model
 
 
@@ -48,4 +50,4 @@ def test_all_of_it_is_trained(model):
 @pytest.mark.parametrize("sizes", [{"embedding_size": 64}, {"num_attention_heads": 8}, {"num_hidden_layers": 0}])
 def test_an_encoder_without_room_for_it_is_refused(sizes):
     with pytest.raises(ConfigError, match="needs embedding_size equal to hidden_size"):
-        localize(ElectraForPreTraining(ElectraConfig.tiny(**sizes)))
+        first_networks({"discriminator": ElectraConfig.tiny(**sizes)}, seed=0, start="local")

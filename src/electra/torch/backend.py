@@ -17,9 +17,10 @@ from electra import objective
 from electra.batch import Batch, map_arrays
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, RunFailedError
+from electra.first_weights import first_networks
 from electra.objective import OBJECTIVES, Outcome
-from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, init_weights, ops, share_embeddings
-from electra.torch.initial import localize
+from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, ops, share_embeddings
+from electra.torch.initial import fill
 from electra.torch.optim import adam, moments, set_moments, update
 from electra.training.backend import Part
 from electra.training.metrics import Observed
@@ -43,12 +44,9 @@ class Backend:
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
-        torch.manual_seed(settings.seed)
         models = {name: CLASSES[name](config) for name, config in networks.items()}
-        for model in models.values():
-            init_weights(model)
-        if settings.start == "local":
-            localize(models.get("discriminator") or models["masked_lm"])
+        for name, arrays in first_networks(networks, seed=settings.seed, start=settings.start).items():
+            fill(dict(models[name].named_parameters()), arrays)
         self._adopt(models)
 
     def _adopt(self, models: dict[str, Any]) -> None:

@@ -1,0 +1,62 @@
+"""First weights, the same numbers in every framework: the original's distributions, not Hugging Face's.
+
+Truncated normal (cut at two standard deviations), Glorot uniform for embeddings_project and the layers that make a head's
+decision, biases 0, LayerNorm 1 and 0; no zero row for [PAD]. Source: google-research/electra, model/modeling.py.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from electra.config import ElectraConfig
+from electra.local_start import start_locally
+from electra.weights.names import Shape, canonical, is_glorot, tensors
+
+Array = np.ndarray
+
+# the networks of pretraining -> the part of weights/names.py that lists the tensors of its head
+NETWORKS = {"discriminator": "pretraining", "generator": "masked_lm", "masked_lm": "masked_lm"}
+
+
+def first_weights(shapes: Mapping[str, Shape], std: float, seed: int) -> dict[str, Array]:
+    """Name -> first value, float32, in our layout. A tensor's numbers follow from the seed and its name alone."""
+    return {name: _first(name, shape, std, seed) for name, shape in shapes.items()}
+
+
+def first_networks(configs: Mapping[str, ElectraConfig], *, seed: int, start: str) -> dict[str, dict[str, Array]]:
+    """The first weights of the networks of a run, by name; the generator's embeddings are to be the discriminator's.
+
+    start    "local": the discriminator, or the one network there is, begins as electra.local_start says
+    """
+    networks = {}
+    for number, (name, config) in enumerate(configs.items()):
+        shapes = tensors(config) | tensors(config, NETWORKS[name])
+        # A generator as wide as its discriminator must not begin as its copy.
+        networks[name] = first_weights(shapes, vars(config)["initializer_range"], len(NETWORKS) * seed + number)
+    if start == "local":
+        first = next(iter(configs))
+        networks[first] |= start_locally(networks[first], configs[first])
+    return networks
+
+
+def _first(name: str, shape: Shape, std: float, seed: int) -> Array:
+    module, _, leaf = name.rpartition(".")
+    if leaf == "bias":
+        return np.zeros(shape, np.float32)
+    if module.endswith("LayerNorm"):
+        return np.ones(shape, np.float32)
+    rng = np.random.default_rng([seed, zlib.crc32(canonical(name).encode())])
+    if is_glorot(module):
+        limit = np.float32(math.sqrt(6 / sum(shape)))
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+    return np.float32(std) * _truncated_normal(rng, shape)
+
+
+def _truncated_normal(rng: np.random.Generator, shape: Shape) -> Array:
+    """Normal numbers between -2 and 2: what lies beyond is drawn again."""
+    values: Array = rng.standard_normal(shape, np.float32)
+    while (beyond := np.abs(values) > 2).any():
+        values[beyond] = rng.standard_normal(int(beyond.sum()), np.float32)
+    return values
