@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from every_head import answer, inputs_of, model_of
 from safetensors.torch import load_file, save_file
 
+import electra
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, DataError, WeightsError
+from electra.heads import HEADS
 from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, ElectraModel
 from electra.weights.matching import NewWeightsWarning
 
-NETWORKS = (ElectraForMaskedLM, ElectraForPreTraining)
+every_head = pytest.mark.parametrize("head", HEADS, ids=lambda head: head.name)
 HEAD = ["dense.bias", "dense.weight", "dense_prediction.bias", "dense_prediction.weight"]
 
 
@@ -40,25 +43,31 @@ def saved(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("model_class", NETWORKS)
-def test_the_reference_loads_what_we_save_and_answers_alike(model_class, tmp_path):
-    model = model_class(tiny()).eval()
+@every_head
+@pytest.mark.parametrize("changes", [{}, {"embedding_size": 32}, {"tie_word_embeddings": False}], ids=str)
+def test_the_reference_loads_what_we_save_and_answers_alike(head, changes, tmp_path):
+    model = model_of(head, **changes)
     model.save_pretrained(tmp_path)
-    reference, info = getattr(transformers, model_class.__name__).from_pretrained(tmp_path, output_loading_info=True)
+    reference, info = getattr(transformers, head.class_name).from_pretrained(tmp_path, output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     with torch.no_grad():
-        torch.testing.assert_close(reference(IDS).logits, model(IDS).logits, rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            answer(reference, inputs_of(head)), answer(model, inputs_of(head)), rtol=0, atol=1e-5
+        )
 
 
-@pytest.mark.parametrize("model_class", NETWORKS)
-def test_we_load_what_the_reference_saves_and_answer_alike(model_class, tmp_path):
-    values = {key: value for key, value in tiny().to_dict().items() if key != "model_type"}
-    reference = getattr(transformers, model_class.__name__)(transformers.ElectraConfig(**values)).eval()
+@every_head
+@pytest.mark.parametrize("changes", [{}, {"embedding_size": 32}, {"tie_word_embeddings": False}], ids=str)
+def test_we_load_what_the_reference_saves_and_answer_alike(head, changes, tmp_path):
+    values = {key: value for key, value in model_of(head, **changes).config.to_dict().items() if key != "model_type"}
+    reference = getattr(transformers, head.class_name)(transformers.ElectraConfig(**values)).eval()
     reference.save_pretrained(tmp_path)
+    model, info = getattr(electra, head.class_name).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(info.values())
     with torch.no_grad():
         torch.testing.assert_close(
-            model_class.from_pretrained(tmp_path)(IDS).logits, reference(IDS).logits, rtol=0, atol=1e-6
+            answer(model, inputs_of(head)), answer(reference, inputs_of(head)), rtol=0, atol=1e-5
         )
 
 
