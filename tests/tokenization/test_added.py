@@ -143,6 +143,18 @@ def test_added_tokens_stand_apart_in_a_text_of_the_slow_tokenizer_where_asked(vo
     assert fast.decode(ids, spaces_between_special_tokens=False) == "the newcomer garden"
 
 
+def test_a_special_token_added_as_an_ordinary_one_stays_special(tokenizer):
+    tokenizer.add_tokens(["[MASK]"])
+    assert tokenizer.tokenize("[mask] [MASK]") == ["[", "mask", "]", "[MASK]"]
+    assert tokenizer.decode([tokenizer.mask_token_id], skip_special_tokens=True) == ""
+
+
+def test_a_special_token_given_again_has_its_new_flags_at_once(vocab_file):
+    fast = ElectraTokenizerFast(vocab_file)
+    fast.add_special_tokens({"mask_token": AddedToken("[MASK]", lstrip=True)})
+    assert fast("a  [MASK]", return_offsets_mapping=True)["offset_mapping"][2] == (1, 9)
+
+
 def test_a_role_given_later_is_seen_by_the_next_call(tokenizer):
     assert tokenizer.tokenize("the [unused0]")[1] == "["
     tokenizer.add_tokens("[unused0]", special_tokens=True)

@@ -10,7 +10,14 @@ from typing import Any
 
 from electra.errors import VocabularyError
 from electra.tokenization.encoding import BatchEncoding
-from electra.tokenization.inputs import InputTypeError, check_strings, check_texts, is_batch, split_pairs
+from electra.tokenization.inputs import (
+    InputTypeError,
+    OffsetsUnknownError,
+    check_strings,
+    check_texts,
+    is_batch,
+    split_pairs,
+)
 from electra.tokenization.layout import Pieces, PlainPieces, Row
 from electra.tokenization.options import NO_LIMIT, Options
 from electra.tokenization.special import ROLES, AddedToken
@@ -148,21 +155,24 @@ class Tokenizer(Storing):
             answer["labels"] = self._answer(text_target, text_pair_target, resolved)["input_ids"]
         return answer
 
-    def encode(self, text: Any, text_pair: Any = None, **options: Any) -> Any:
+    def encode(self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, **options: Any) -> Any:
         """The input_ids of one text or pair; arguments as those of `encode_plus`."""
-        return self.encode_plus(text, text_pair, **options)["input_ids"]
+        return self.encode_plus(text, text_pair, add_special_tokens, **options)["input_ids"]
 
-    def encode_plus(self, text: Any, text_pair: Any = None, **options: Any) -> BatchEncoding:
+    def encode_plus(
+        self, text: Any, text_pair: Any = None, add_special_tokens: bool = True, **options: Any
+    ) -> BatchEncoding:
         """A call with one text or pair, where a list is one text of pieces or of ids; options as those of a call."""
-        resolved = self._options(options)
+        resolved = self._options({"add_special_tokens": add_special_tokens, **options})
         return self._encoding(self._single_rows(text, text_pair, resolved), resolved, batched=False)
 
-    def batch_encode_plus(self, batch_text_or_text_pairs: Any, **options: Any) -> BatchEncoding:
+    def batch_encode_plus(
+        self, batch_text_or_text_pairs: Any, add_special_tokens: bool = True, **options: Any
+    ) -> BatchEncoding:
         """A call with a list of texts or pairs."""
         if not isinstance(batch_text_or_text_pairs, (list, tuple)):
             raise InputTypeError(f"expected a list of texts or pairs, found {type(batch_text_or_text_pairs).__name__}")
-        resolved = self._options(options)
-        return self._encoding(self._batch_rows(batch_text_or_text_pairs, None, resolved), resolved, batched=True)
+        return self(batch_text_or_text_pairs, add_special_tokens=add_special_tokens, **options)
 
     def tokenize(self, text: Any, pair: Any = None, add_special_tokens: bool = False, **options: Any) -> list[str]:
         """The pieces of a text, or of two, as strings; options as those of a call."""
@@ -209,7 +219,7 @@ class Tokenizer(Storing):
     def _encoding(self, rows: list[Row], options: Options, *, batched: bool) -> BatchEncoding:
         """Pad the rows and hand out their columns; one text gives plain rows, unless tensors are asked for."""
         if options.return_offsets_mapping and not self.is_fast:
-            raise NotImplementedError("offsets are known to the fast tokenizer only; use ElectraTokenizerFast")
+            raise OffsetsUnknownError("offsets are known to the fast tokenizer only; use ElectraTokenizerFast")
         lengths = [row.length for row in rows]
         data: dict[str, Any] = self._table(rows, options, in_windows=self.is_fast)
         if "length" in data and batched and not self.is_fast:

@@ -4,7 +4,6 @@ import json
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from tokenizers import Tokenizer as Backend
 from electra.errors import UsageError
 from electra.tokenization.base import Tokenizer
 from electra.tokenization.bulk import LINE, UNIT, Ids, Lengths, LineEncoder
-from electra.tokenization.inputs import InputTypeError
+from electra.tokenization.inputs import InputTypeError, NegativeIdError
 from electra.tokenization.layout import Pieces, Row
 from electra.tokenization.options import Options
 from electra.tokenization.reading import read_folder
 from electra.tokenization.special import AddedToken, RoleError, as_special
-from electra.tokenization.truncation import Span, does_not_fit, fill, keep, windows
+from electra.tokenization.truncation import does_not_fit, fill, keep, side_by_side, windows
 from electra.tokenization.vocabulary import pieces_of
 from electra.tokenization.wordpiece import replace_surrogates
 
@@ -105,16 +104,19 @@ class ElectraTokenizerFast(Tokenizer):
     # -- added tokens -------------------------------------------------------------------------------------------------
 
     def _add(self, tokens: Sequence[str | AddedToken], *, special: bool) -> int:
-        """Add tokens; how many are new or have other flags than before."""
+        """Add tokens; how many are new or have other flags than before. A special token stays one."""
         count = 0
         for token in tokens:
             if special:
                 token = as_special(token)
             elif isinstance(token, str):
                 token = AddedToken(token)
-            if token.content and self._added.get(self._ids.get(token.content, -1)) != token:
+            known = self._added.get(self._ids.get(token.content, -1))
+            if not token.content or known == token:
+                continue
+            if known is None or token.special or not known.special:
                 self._put(token)
-                count += 1
+            count += 1
         return count
 
     def build_inputs_with_special_tokens(
@@ -147,32 +149,14 @@ class ElectraTokenizerFast(Tokenizer):
         return list(backend.encode_batch(clean, is_pretokenized=is_words, add_special_tokens=False))
 
     def _rows_of(self, texts: Sequence[Pieces], options: Options) -> list[Row]:
-        """The first window over the texts, and with return_overflowing_tokens the others after it.
-
-        Of a pair, every later window of the first text comes with all of the second's, then the first window of the
-        first text with the second's later ones.
-        """
-        sizes = self._sizes(texts, options)
-        if not options.return_overflowing_tokens:
-            return [
-                self._window(
-                    texts,
-                    [keep(len(text.ids), size, self.truncation_side) for text, size in zip(texts, sizes, strict=True)],
-                    options,
-                )
-            ]
-        spans = [
-            windows(len(text.ids), size, options.stride, self.truncation_side)
-            for text, size in zip(texts, sizes, strict=True)
-        ]
-        (first, *later), *second = spans
-        together = [[span] for span in later] if not second else list(product(later, second[0]))
-        beside = [] if not second else [(first, span) for span in second[0][1:]]
-        start = [first, *(other[0] for other in second)]
-        return [self._window(texts, window, options) for window in [start, *together, *beside]]
-
-    def _window(self, texts: Sequence[Pieces], spans: Sequence[Span], options: Options) -> Row:
-        return self._build(texts, spans, with_special_tokens=options.add_special_tokens)
+        """The first window over the texts, and with return_overflowing_tokens the others after it."""
+        sizes = zip([len(text.ids) for text in texts], self._sizes(texts, options), strict=True)
+        side = self.truncation_side
+        if options.return_overflowing_tokens:
+            rows = side_by_side([windows(length, size, options.stride, side) for length, size in sizes])
+        else:
+            rows = [tuple(keep(length, size, side) for length, size in sizes)]
+        return [self._build(texts, spans, with_special_tokens=options.add_special_tokens) for spans in rows]
 
     def _sizes(self, texts: Sequence[Pieces], options: Options) -> list[int]:
         """How many pieces of each text a row holds."""
@@ -208,9 +192,9 @@ class ElectraTokenizerFast(Tokenizer):
     # -- pieces to text -----------------------------------------------------------------------------------------------
 
     def _piece(self, index: int) -> str | None:
-        """The piece with an id; None beyond the vocabulary. Raises OverflowError on negative ids, as `tokenizers`."""
+        """The piece with an id; None beyond the vocabulary. Raises NegativeIdError, where `tokenizers` overflows."""
         if index < 0:
-            raise OverflowError(f"token id {index} is negative")
+            raise NegativeIdError(f"token id {index} is negative")
         return self._pieces[index] if index < len(self._pieces) else None
 
     def _skipped_ids(self) -> set[int]:

@@ -10,6 +10,14 @@ class InputTypeError(UsageError, TypeError):
     """A value of a type that is no text, or no ids."""
 
 
+class NegativeIdError(InputTypeError, OverflowError):
+    """A token id below zero."""
+
+
+class OffsetsUnknownError(UsageError, NotImplementedError):
+    """Asked of the slow tokenizer: where pieces stand in their text."""
+
+
 def is_batch(text: Any, is_split_into_words: bool) -> bool:
     """Whether `text` holds many texts (True) or one (False)."""
     if not isinstance(text, (list, tuple)):

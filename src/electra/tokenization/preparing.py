@@ -179,14 +179,20 @@ class Preparing(Decoding):
         return {name: [row.column(name) for row in rows] for name in names}
 
     def prepare_for_model(
-        self, ids: list[int], pair_ids: list[int] | None = None, prepend_batch_axis: bool = False, **options: Any
+        self,
+        ids: list[int],
+        pair_ids: list[int] | None = None,
+        add_special_tokens: bool = True,
+        *,
+        prepend_batch_axis: bool = False,
+        **options: Any,
     ) -> BatchEncoding:
         """A row from the ids of one text or two; options as those of a call.
 
         What was cut off stands in overflowing_tokens, also with the fast tokenizer. Tensors have one axis, or two with
         prepend_batch_axis.
         """
-        resolved = self._options(options)
+        resolved = self._options({"add_special_tokens": add_special_tokens, **options})
         texts = [ids] if pair_ids is None else [ids, pair_ids]
         row = self._cut_row([self._pieces_of_ids(text) for text in texts], resolved)
         table = self._table([row], resolved, in_windows=False)

@@ -6,6 +6,7 @@ is (`share_room`) and can go on in further windows over the same text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from electra.errors import UsageError
 
@@ -106,6 +107,18 @@ def does_not_fit(lengths: Sequence[int], excess: int, strategy: str) -> str:
         f"{excess} of {' + '.join(map(str, lengths))} tokens do not fit, and truncation={strategy!r} cannot take them "
         'away; raise max_length or use truncation="longest_first"'
     )
+
+
+def side_by_side(spans: Sequence[Sequence[Span]]) -> list[tuple[Span, ...]]:
+    """Which windows over one text or two make a row together.
+
+    The first of both; then every later one of the first text with all of the second's; then the first text's first
+    with the second's later ones. Source: tokenizers, Encoding.merge_with.
+    """
+    if len(spans) == 1:
+        return [(span,) for span in spans[0]]
+    (first, *later), (second, *more) = spans
+    return [(first, second), *product(later, spans[1]), *((first, span) for span in more)]
 
 
 def target_of(strategy: str) -> int:
