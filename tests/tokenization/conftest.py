@@ -1,9 +1,5 @@
 """A small vocabulary that can spell every test string, as pieces and as a file; both tokenizers on it."""
 
-import os
-
-os.environ.setdefault("USE_TF", "0")  # transformers 4 would import TensorFlow to ask whether a list is a tensor of it
-
 import unicodedata
 
 import pytest

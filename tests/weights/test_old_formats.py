@@ -66,7 +66,6 @@ def test_the_formats_of_a_folder_are_those_of_its_last_saving(tmp_path):
 @pytest.fixture(scope="module")
 def transformers():
     """The reference with its TensorFlow classes, which need tf_keras."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
     import transformers
 
     return transformers

@@ -18,7 +18,7 @@ FRAMEWORKS = {
     "np": ("numpy", "", "numpy", "asarray", np.int64),
     "pt": ("torch", "torch", "torch", "from_numpy", np.int64),
     "tf": ("tensorflow", "tf", "tensorflow", "constant", np.int32),
-    "jax": ("jax", "jax", "jax.numpy", "asarray", np.int32),
+    "jax": ("jax", "flax", "jax.numpy", "asarray", np.int32),
 }
 
 
