@@ -10,6 +10,7 @@ COMMANDS = {
     "prepare": ("electra.cli.prepare", "turn text into a corpus of token ids that training reads"),
     "pretrain": ("electra.cli.pretrain", "train a generator and a discriminator on a corpus, or continue"),
     "inspect": ("electra.cli.inspect", "show how probable it is that each token of a text was replaced"),
+    "convert": ("electra.cli.convert", "turn a checkpoint of any kind into another kind"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
 }
 

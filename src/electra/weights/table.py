@@ -55,7 +55,7 @@ def write_varint(value: int) -> bytes:
 def read_table(data: bytes) -> dict[bytes, bytes]:
     """All entries of a table, in order. Raises TableError that says which part is damaged."""
     if len(data) < FOOTER or int.from_bytes(data[-8:], "little") != MAGIC:
-        raise TableError(f"the last 8 of its {len(data)} bytes are not those that end a table of contents")
+        raise TableError(f"the last 8 of its {len(data):,} bytes are not those that end a table of contents")
     footer = data[-FOOTER:-8]
     _, place = _read_handle(footer, 0)  # of an index of further blocks, which TensorFlow leaves empty
     index, _ = _read_handle(footer, place)
@@ -101,10 +101,13 @@ def _block(data: bytes, handle: tuple[int, int]) -> bytes:
         raise TableError(f"a block at bytes {offset} to {end} lies beyond its end, {len(data)}")
     if data[end] != 0:
         raise TableError(f"a block at byte {offset} is compressed (kind {data[end]}), which TensorFlow does not write")
-    expected = int.from_bytes(data[end + 1 : end + TRAILER], "little")
-    if masked_crc32c(data[offset : end + 1]) != expected:
+    if not _is_intact(data[offset : end + 1], data[end + 1 : end + TRAILER]):
         raise TableError(f"the block at bytes {offset} to {end} does not have the checksum stored with it")
     return data[offset:end]
+
+
+def _is_intact(content: bytes, checksum: bytes) -> bool:
+    return masked_crc32c(content) == int.from_bytes(checksum, "little")
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -64,8 +64,8 @@ def from_keras_path(path: str) -> str:
     return _ours(".".join(module), leaf, KERAS)
 
 
-def expected_shapes(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The shapes of tensors as the other frameworks keep them."""
+def turned_shapes(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The shapes of tensors as the other frameworks keep them, and back: the same both ways."""
     return {name: shape[::-1] if is_matrix(name) else shape for name, shape in shapes.items()}
 
 

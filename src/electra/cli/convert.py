@@ -1,0 +1,76 @@
+"""electra convert: any ELECTRA checkpoint in, any out."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from electra.tokenization.files import FILES
+from electra.weights.convert import convert as write
+from electra.weights.sources import Source, open_source
+
+
+def convert(
+    source: tyro.conf.Positional[Path],
+    target: tyro.conf.Positional[Path],
+    *,
+    to: Annotated[str, tyro.conf.arg(help="torch, safetensors, tf, flax or google")] = "torch",
+    config: Path | None = None,
+    heads: int | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Turn a checkpoint into another kind, and prove the result by reading it back.
+
+    Args:
+        source: a checkpoint of Google's code (its prefix, or its folder), a model folder of PyTorch, TensorFlow or Flax, or a
+            folder with discriminator/ and generator/, such as a run
+        target: the folder to write; for a Google checkpoint or a pair, with a folder for each network
+        config: a config.json to use in place of what the source says of itself
+        heads: attention heads of the discriminator, which the shapes of a Google checkpoint do not tell; 64 wide unless given
+        overwrite: replace the target if it exists
+    """
+    known: dict[str, Any] = {} if heads is None else {"num_attention_heads": heads}
+    found = open_source(source, config, **known)
+    for line in _found(source, found):
+        print(line, file=sys.stderr)
+    for line in write(found, target, to, also=partial(_write_vocabulary, found, to), overwrite=overwrite):
+        print(line, file=sys.stderr)
+    print(f"{target} is ready", file=sys.stderr)
+    return 0
+
+
+def _found(path: Path, source: Source) -> list[str]:
+    lines = [f"{path}: {source.kind}"]
+    for name, network in source.networks.items():
+        c = vars(network.config)
+        lines.append(
+            f"  {name}: {c['num_hidden_layers']} layers, hidden {c['hidden_size']}, {c['num_attention_heads']} heads, "
+            f"feed-forward {c['intermediate_size']}, embedding {c['embedding_size']}, vocabulary {c['vocab_size']:,}"
+        )
+    if source.left_out:
+        shown = ", ".join(source.left_out[:4])
+        more = f" and {len(source.left_out) - 4} more" if len(source.left_out) > 4 else ""
+        lines.append(f"  left out, as no network of these classes has them: {shown}{more}")
+    return lines
+
+
+def _write_vocabulary(source: Source, to: str, stage: Path) -> None:
+    """Write the source's tokenizer beside every network; a Google checkpoint has the vocabulary alone."""
+    if not any((source.folder / name).is_file() for name in FILES[:2]):
+        print("  no vocabulary was found beside the source; a model needs its own", file=sys.stderr)
+        return
+    from electra.tokenization import ElectraTokenizer, write_vocabulary
+
+    tokenizer = ElectraTokenizer.from_pretrained(source.folder)
+    if to == "google":
+        write_vocabulary(stage / "vocab.txt", tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
+        return
+    for folder in [stage] if source.is_single else [stage / name for name in source.networks]:
+        tokenizer.save_pretrained(folder)
+
+
+def main(words: list[str]) -> int:
+    """Returns 0."""
+    return tyro.cli(convert, args=words, prog="electra convert")

@@ -1,0 +1,125 @@
+"""Writing what a source holds as another kind of checkpoint, and proving it by reading it back.
+
+Unusual here: the target appears whole or not at all, and every tensor is compared bit for bit after it was written.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electra.errors import UsageError, WeightsError, did_you_mean
+from electra.weights.bundle import Bundle, write_bundle
+from electra.weights.checkpoint import write_folder_atomically
+from electra.weights.files import BFLOAT16
+from electra.weights.folders import save_model
+from electra.weights.google import EMBEDDINGS, to_variables
+from electra.weights.names import TIED_TABLE
+from electra.weights.sources import Network, Source, open_source
+
+TARGETS = {"torch": "safetensors", "safetensors": "safetensors", "tf": "h5", "flax": "msgpack", "google": ""}
+GOOGLE_NAME = "model.ckpt-0"
+
+
+def convert(
+    source: Source, target: Path, to: str, *, also: Callable[[Path], None] | None = None, overwrite: bool = False
+) -> list[str]:
+    """Write a source as `to`, one of TARGETS; what was written and compared, a line each.
+
+    A single network of a model folder becomes the folder `target`; otherwise it gets a folder for each network.
+    also    writes what belongs beside the weights, into the folder that is about to become the target
+    Raises UsageError where the target exists, WeightsError where the networks cannot be one Google checkpoint.
+    """
+    if to not in TARGETS:
+        raise UsageError(f'there is no target "{to}"{did_you_mean(to, TARGETS)}; targets are {", ".join(TARGETS)}')
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; name another folder, or pass --overwrite to replace it")
+    with write_folder_atomically(target) as stage:
+        lines = _to_google(source, stage) if to == "google" else _to_folders(source, stage, TARGETS[to])
+        if also is not None:
+            also(stage)
+    return lines
+
+
+def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
+    lines = []
+    alone = source.is_single
+    for name, network in source.networks.items():
+        folder = stage if alone else stage / name
+        arrays = {
+            key: np.ascontiguousarray(array) for key, array in network.tensors.items() if not _is_tied(key, network)
+        }
+        save_model(folder, network.config, arrays, "5GB", [form])
+        lines.append(_compared(name, network, open_source(folder).networks))
+    return lines
+
+
+def _is_tied(name: str, network: Network) -> bool:
+    return name == TIED_TABLE and bool(vars(network.config)["tie_word_embeddings"])
+
+
+def _to_google(source: Source, stage: Path) -> list[str]:
+    strangers = [name for name in source.networks if name == "model"]
+    if strangers:
+        raise WeightsError(
+            f"{source.networks['model'].class_name} has a head the original code does not have; Google's checkpoints hold a "
+            "discriminator, a generator or both"
+        )
+    pair = source.networks
+    discriminator, generator = pair.get("discriminator") or pair.get("encoder"), pair.get("generator")
+    for network in (discriminator, generator):
+        if network is not None and not vars(network.config)["tie_word_embeddings"] and network is generator:
+            raise WeightsError(
+                "the generator has an output table of its own; Google's checkpoints have no place for it"
+            )
+    shared = generator is None or discriminator is None or _share_embeddings(discriminator, generator)
+    variables = to_variables(
+        None if discriminator is None else discriminator.tensors,
+        None if generator is None else generator.tensors,
+        shared,
+    )
+    write_bundle(stage / GOOGLE_NAME, variables)
+    written = Bundle(stage / GOOGLE_NAME)
+    for name, array in variables.items():
+        if not _same(written[name], array):
+            raise WeightsError(f"{name} was not written as it is; the disk may be failing")
+    return [f"{len(variables)} variables in {GOOGLE_NAME}, equal bit for bit when read back"]
+
+
+def _share_embeddings(discriminator: Network, generator: Network) -> bool:
+    """Whether both hold the same embeddings. WeightsError where they differ and the original could not have it so."""
+    names = [name for name in discriminator.tensors if name.startswith(EMBEDDINGS)]
+    if all(
+        np.shape(discriminator.tensors[name]) == np.shape(generator.tensors[name])
+        and _same(discriminator.tensors[name], generator.tensors[name])
+        for name in names
+    ):
+        return True
+    sizes = vars(generator.config)
+    if sizes["embedding_size"] != sizes["hidden_size"]:
+        raise WeightsError(
+            "generator and discriminator have different embeddings. The original trains them shared, or the generator's own "
+            f"as wide as its hidden size; here they are {sizes['embedding_size']} wide with hidden_size "
+            f"{sizes['hidden_size']}. Are the two from one run?"
+        )
+    return False
+
+
+def _compared(name: str, network: Network, found: Mapping[str, Network]) -> str:
+    """Hold what was written against the source, tensor by tensor."""
+    (written,) = found.values()
+    count = parameters = 0
+    for key, array in network.tensors.items():
+        if _is_tied(key, network):
+            continue
+        if not _same(written.tensors[key], array):
+            raise WeightsError(f"{key} was not written as it is; the disk may be failing")
+        count, parameters = count + 1, parameters + int(np.size(array))
+    return f"{name}: {network.class_name}, {count} tensors, {parameters:,} numbers, equal bit for bit when read back"
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one.dtype == BFLOAT16 or other.dtype == BFLOAT16:
+        return bool((one == other).all())
+    return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=True))

@@ -1,0 +1,168 @@
+"""What a checkpoint is: Google's, a model folder of any framework, or a pair of networks; and what it holds.
+
+Unusual here: nothing is loaded into a model. Tensors stay views of their files until they are written or used.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from electra.config import ElectraConfig
+from electra.errors import WeightsError
+from electra.heads import HEADS
+from electra.weights import matching
+from electra.weights.bundle import Bundle
+from electra.weights.folders import holds_weights, read_weights
+from electra.weights.google import find_networks, from_google
+from electra.weights.infer import infer_config
+from electra.weights.names import canonical, head_of, tensors
+from electra.weights.translation import turned_shapes
+
+NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM", "encoder": "ElectraModel"}
+NEWEST = re.compile(r'^model_checkpoint_path:\s*"(.+)"', re.MULTILINE)
+
+
+@dataclass
+class Network:
+    """One network of a source: its configuration, with the class in `architectures`, and its tensors by our names."""
+
+    config: ElectraConfig
+    tensors: Mapping[str, Any]
+
+    @property
+    def class_name(self) -> str:
+        """Hugging Face's class, such as ElectraForMaskedLM."""
+        return str(vars(self.config)["architectures"][0])
+
+
+@dataclass
+class Source:
+    """What was found: the kind in words, the networks by name, where vocabularies may lie, and what was left out."""
+
+    kind: str
+    networks: dict[str, Network]
+    folder: Path
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one model folder, and not a place with networks in it."""
+        return self.kind == "model folder"
+
+
+def open_source(path: Path, config: Path | None = None, **known: Any) -> Source:
+    """Look at a checkpoint. Raises WeightsError where it is none, or its tensors do not fit its configuration.
+
+    path    a folder, or the prefix of a Google checkpoint, such as model.ckpt-1000
+    config  a config.json to use in place of the source's own
+    known   settings that shapes cannot tell, such as num_attention_heads; of a Google checkpoint, the discriminator's
+    """
+    prefix = google_prefix(path)
+    if prefix is not None:
+        return _google(prefix, config, known)
+    pair = {name: path / name for name in ("discriminator", "generator") if (path / name).is_dir()}
+    if pair:
+        networks = {name: _folder(folder, config, known) for name, folder in pair.items()}
+        return Source("pair of model folders", networks, next(iter(pair.values())))
+    if path.is_dir() and holds_weights(path):
+        network = _folder(path, config, known)
+        names = {class_name: name for name, class_name in NETWORKS.items()}
+        return Source("model folder", {names.get(network.class_name, "model"): network}, path)
+    held = ", ".join(sorted(file.name for file in path.iterdir())[:12]) if path.is_dir() else "nothing of that name"
+    raise WeightsError(
+        f"{path} is no checkpoint: expected a folder with config.json and weights, a folder with discriminator/ or "
+        f"generator/, or the prefix of a Google checkpoint (PREFIX.index beside PREFIX.data-*); found {held}"
+    )
+
+
+def google_prefix(path: Path) -> Path | None:
+    """The prefix of the Google checkpoint that `path` names; of a folder's the newest. None where it is none."""
+    if path.name.endswith(".index") and path.is_file():
+        return path.with_name(path.name.removesuffix(".index"))
+    if Path(f"{path}.index").is_file():
+        return path
+    if not path.is_dir():
+        return None
+    if (path / "checkpoint").is_file():
+        newest = NEWEST.search((path / "checkpoint").read_text(encoding="utf-8", errors="replace"))
+        if newest and (path / f"{Path(newest[1]).name}.index").is_file():
+            return path / Path(newest[1]).name
+    prefixes = [file.with_name(file.name.removesuffix(".index")) for file in path.glob("*.index")]
+    return prefixes[0] if len(prefixes) == 1 else None
+
+
+class _Variables(Mapping[str, Any]):
+    """The tensors of one network of a bundle, each read and checked when it is asked for."""
+
+    def __init__(self, bundle: Bundle, names: Mapping[str, str]) -> None:
+        self.bundle, self.names = bundle, names
+
+    def __getitem__(self, name: str) -> Any:
+        return from_google(self.bundle[self.names[name]], name)
+
+    def __iter__(self) -> Any:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes in our layout, without reading."""
+        return turned_shapes({name: self.bundle.entries[variable].shape for name, variable in self.names.items()})
+
+
+def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
+    bundle = Bundle(prefix)
+    found = find_networks(bundle)
+    if not found.variables:
+        raise WeightsError(
+            f"{prefix}.index names {len(bundle)} variables, but none of an ELECTRA: neither discriminator_predictions/ nor "
+            f"generator_predictions/ nor electra/ is among them. It begins with {', '.join(list(bundle)[:3])}"
+        )
+    networks = {}
+    for name, variables in found.variables.items():
+        held = _Variables(bundle, variables)
+        of_this = {} if name == "generator" and len(found.variables) == 2 else known
+        networks[name] = _network(prefix, NETWORKS[name], held, held.shapes(), config, of_this)
+    return Source("checkpoint of Google's code", networks, prefix.parent, found.others)
+
+
+def _folder(folder: Path, config: Path | None, known: dict[str, Any]) -> Network:
+    arrays = {canonical(name): array for name, array in read_weights(folder).items()}
+    if config is None and (folder / "config.json").is_file():
+        config = folder / "config.json"
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    return _network(folder, _class_of(arrays, config), arrays, shapes, config, known)
+
+
+def _class_of(names: Mapping[str, Any], config: Path | None) -> str:
+    """The class that config.json names, else the one whose head is among the tensors."""
+    if config is not None:
+        named = vars(ElectraConfig.from_pretrained(config))["architectures"]
+        if named:
+            return re.sub(r"^(TF|Flax)", "", str(named[0]))
+    heads = {head_of(name) for name in names} - {None}
+    for row in HEADS:
+        expected = {head_of(name) for name in tensors(ElectraConfig.tiny(), row.tensors)} - {None}
+        if heads and expected and expected <= heads and row.name != "encoder":
+            return row.class_name
+    return "ElectraModel"
+
+
+def _network(
+    where: Path, class_name: str, arrays: Mapping[str, Any], shapes: Any, path: Path | None, known: dict[str, Any]
+) -> Network:
+    """A network whose tensors were held against its configuration: an error lists every one that does not fit."""
+    config = infer_config(shapes, **known) if path is None else ElectraConfig.from_pretrained(path, **known)
+    config.architectures = [class_name]
+    part = next((row.tensors for row in HEADS if row.class_name == class_name), "encoder")
+    expected = tensors(config) | (tensors(config, part) if part != "encoder" else {})
+    is_tied = bool(vars(config)["tie_word_embeddings"])
+    found = matching.match(shapes, expected, is_tied=is_tied)
+    if found.missing or found.mismatched:
+        # A head may be absent where a model is begun; here it would be invented.
+        matching.check(found, where)
+        raise WeightsError(f"{where} does not hold {', '.join(found.missing)}, which {class_name} has")
+    return Network(config, arrays)

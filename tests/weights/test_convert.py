@@ -1,0 +1,212 @@
+"""Conversion: the original's checkpoints to model folders and back, round trips bit for bit, and refusals that explain."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from original import Case, state_dict
+
+import electra
+from electra.config import ElectraConfig
+from electra.errors import UsageError, WeightsError
+from electra.heads import HEADS
+from electra.torch import share_embeddings
+from electra.weights.bundle import Bundle, write_bundle
+from electra.weights.convert import GOOGLE_NAME, convert
+from electra.weights.google import find_networks, google_name
+from electra.weights.infer import infer_config
+from electra.weights.names import tensors
+from electra.weights.sources import open_source
+
+CASES = [
+    "small_projected",
+    "base_equal",
+    "untied_embeddings",
+    "tied_generator",
+    "bert_mlm",
+    "uniform_generator",
+    "two_towers",
+]
+TINY = {
+    "vocab_size": 99,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "intermediate_size": 37,
+    "max_position_embeddings": 40,
+}
+
+
+def checkpoint_of(case: Case, folder):
+    """The case as the original leaves it: every variable with its two slots, and the step."""
+    variables = dict(case.arrays["weights"])
+    slots = {
+        f"{name}/{slot}": np.ones_like(value) for name, value in variables.items() for slot in ("adam_m", "adam_v")
+    }
+    write_bundle(folder / "model.ckpt-30", variables | slots | {"global_step": np.array(30)})
+    return folder
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_checkpoint_of_the_original_becomes_its_networks(name, tmp_path):
+    case = Case(name)
+    source = open_source(checkpoint_of(case, tmp_path / "google"), num_attention_heads=4)
+    convert(source, tmp_path / "torch", "torch")
+    scopes = {"discriminator": "electra", "generator": "generator"}
+    for network in source.networks:
+        model = getattr(electra, source.networks[network].class_name).from_pretrained(tmp_path / "torch" / network)
+        own = (
+            scopes[network]
+            if any(key.startswith(f"{scopes[network]}/enc") for key in case.arrays["weights"])
+            else "electra"
+        )
+        expected = state_dict(case.arrays["weights"], "electra") | state_dict(case.arrays["weights"], own)
+        for key, value in model.state_dict().items():
+            if key != "generator_lm_head.weight":
+                np.testing.assert_array_equal(value.numpy(), expected[key], err_msg=key)
+    expected_networks = {
+        "bert_mlm": {"generator"},
+        "uniform_generator": {"discriminator"},
+        "two_towers": {"discriminator"},
+    }
+    assert set(source.networks) == expected_networks.get(name, {"discriminator", "generator"})
+    assert bool(source.left_out) == (name == "two_towers")
+
+
+@pytest.mark.parametrize(
+    "name", ["small_projected", "base_equal", "untied_embeddings", "bert_mlm", "uniform_generator"]
+)
+def test_written_back_the_variables_are_those_of_the_original(name, tmp_path):
+    case = Case(name)
+    convert(open_source(checkpoint_of(case, tmp_path / "google"), num_attention_heads=4), tmp_path / "torch", "torch")
+    convert(open_source(tmp_path / "torch"), tmp_path / "back", "google")
+    written = Bundle(tmp_path / "back" / GOOGLE_NAME)
+    assert set(written) == set(case.arrays["weights"])
+    for key, value in case.arrays["weights"].items():
+        assert written[key].tobytes() == np.ascontiguousarray(value).tobytes(), key
+
+
+def pair(embedding_size):
+    torch.manual_seed(0)
+    config = ElectraConfig(**TINY, embedding_size=embedding_size)
+    discriminator = electra.ElectraForPreTraining(config)
+    generator = electra.ElectraForMaskedLM(config.generator(0.5))
+    share_embeddings(generator, discriminator)
+    return {"discriminator": discriminator, "generator": generator}
+
+
+@pytest.mark.parametrize("embedding_size", [16, 32])
+def test_torch_tf_flax_google_torch_is_the_same_bit_for_bit(embedding_size, tmp_path):
+    models = pair(embedding_size)
+    for name, model in models.items():
+        model.save_pretrained(tmp_path / "0" / name)
+    for step, to in enumerate(["tf", "flax", "google", "torch"]):
+        source = open_source(tmp_path / str(step))
+        convert(source, tmp_path / str(step + 1), to)
+    for name, model in models.items():
+        again = type(model).from_pretrained(tmp_path / "4" / name, num_attention_heads=model.config.num_attention_heads)
+        for key, value in again.state_dict().items():
+            assert torch.equal(value, model.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("head", [head for head in HEADS if head.name != "encoder"], ids=lambda head: head.name)
+@pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}], ids=["tied", "untied"])
+def test_a_model_with_any_head_goes_through_every_framework_and_back(head, changes, tmp_path):
+    torch.manual_seed(0)
+    config = ElectraConfig(**TINY, embedding_size=16, is_decoder=head.name == "causal_lm", **changes)
+    model = getattr(electra, head.class_name)(config)
+    model.save_pretrained(tmp_path / "0")
+    for step, to in enumerate(["tf", "flax", "safetensors"]):
+        (line,) = convert(open_source(tmp_path / str(step)), tmp_path / str(step + 1), to)
+        assert f"{head.class_name}, " in line
+        assert line.endswith("equal bit for bit when read back")
+    again = getattr(electra, head.class_name).from_pretrained(tmp_path / "3")
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in again.state_dict().items())
+
+
+@pytest.mark.parametrize("size", ["small", "small++", "base", "large"])
+def test_every_variable_of_a_released_size_has_its_tensor(size):
+    config = ElectraConfig.of_size(size)
+    networks = {"electra": (config, "pretraining"), "generator": (config.generator(), "masked_lm")}
+    names = {
+        google_name(name, scope): shape
+        for scope, (sizes, part) in networks.items()
+        for name, shape in (tensors(sizes) | tensors(sizes, part)).items()
+        if name != "generator_lm_head.weight"
+    }
+    slots = {f"{name}/adam_v" for name in names} | {"global_step", "generator_predictions/temperature"}
+    assert len(names) == {"small": 402, "small++": 402, "base": 400, "large": 784}[size]
+    found = find_networks(dict.fromkeys(names) | dict.fromkeys(slots))
+    assert found.others == []
+    for (network, variables), (sizes, part) in zip(found.variables.items(), networks.values(), strict=True):
+        expected = tensors(sizes) | tensors(sizes, part)
+        assert set(variables) == set(expected) - {"generator_lm_head.weight"}, network
+        assert vars(infer_config({name: expected[name] for name in variables})) | {"architectures": None} == vars(sizes)
+
+
+def test_two_generators_that_are_no_pair_are_refused(tmp_path):
+    models = pair(32)
+    models["generator"] = electra.ElectraForMaskedLM(models["generator"].config)
+    for name, model in models.items():
+        model.save_pretrained(tmp_path / "pair" / name)
+    with pytest.raises(WeightsError, match=r"different embeddings.* Are the two from one run"):
+        convert(open_source(tmp_path / "pair"), tmp_path / "google", "google")
+    assert not (tmp_path / "google").exists()
+
+
+def test_a_head_the_original_lacks_is_refused(tmp_path):
+    electra.ElectraForTokenClassification(ElectraConfig(**TINY)).save_pretrained(tmp_path / "tags")
+    with pytest.raises(WeightsError, match="ElectraForTokenClassification has a head the original code does not have"):
+        convert(open_source(tmp_path / "tags"), tmp_path / "google", "google")
+
+
+def test_a_target_that_exists_is_replaced_only_where_asked(tmp_path):
+    pair(16)["generator"].save_pretrained(tmp_path / "model")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/thesis.doc").write_text("precious")
+    with pytest.raises(UsageError, match="exists; name another folder, or pass --overwrite"):
+        convert(open_source(tmp_path / "model"), tmp_path / "there", "tf")
+    convert(open_source(tmp_path / "model"), tmp_path / "there", "tf", overwrite=True)
+    assert {path.name for path in (tmp_path / "there").iterdir()} == {"config.json", "tf_model.h5", "manifest.json"}
+
+
+def test_what_is_no_checkpoint_is_told_with_what_would_be_one(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(WeightsError, match=r"no checkpoint: expected a folder with config.json .*; found notes.txt"):
+        open_source(tmp_path)
+    write_bundle(tmp_path / "bert", {"bert/embeddings/word_embeddings": np.zeros((3, 2), np.float32)})
+    with pytest.raises(WeightsError, match=r"none of an ELECTRA.* begins with bert/embeddings/word_embeddings"):
+        open_source(tmp_path / "bert")
+
+
+def test_a_configuration_of_another_model_is_explained(tmp_path):
+    pair(16)["discriminator"].save_pretrained(tmp_path / "model")
+    ElectraConfig(**(TINY | {"vocab_size": 100}), embedding_size=16).save_pretrained(tmp_path / "other")
+    with pytest.raises(WeightsError, match=r"another vocabulary; the file was made with vocab_size 99, not 100"):
+        open_source(tmp_path / "model", tmp_path / "other/config.json")
+
+
+def test_the_command_says_what_it_found_and_brings_the_vocabulary(short_run, tmp_path):
+    def run(*arguments):
+        command = [sys.executable, "-m", "electra", "convert", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = run(short_run, tmp_path / "google", "--to", "google")
+    assert done.returncode == 0, done.stderr
+    assert "pair of model folders\n  discriminator: " in done.stderr
+    heads = ElectraConfig.from_pretrained(short_run / "discriminator").num_attention_heads
+    done = run(tmp_path / "google", tmp_path / "torch", "--heads", heads)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint of Google's code" in done.stderr
+    places = (short_run / "discriminator", tmp_path / "torch/discriminator")
+    answers = []
+    for place in places:
+        inputs = electra.AutoTokenizer.from_pretrained(place)("The old teacher.", return_tensors="pt")
+        with torch.no_grad():
+            answers.append(electra.ElectraForPreTraining.from_pretrained(place)(**inputs).logits)
+    assert torch.equal(*answers)
+    assert electra.AutoTokenizer.from_pretrained(tmp_path / "torch/generator").tokenize("old") == ["old"]
+    done = run(tmp_path / "nowhere", tmp_path / "x")
+    assert done.returncode == 65
+    assert "is no checkpoint" in done.stderr
