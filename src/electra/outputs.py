@@ -4,6 +4,7 @@ Unusual here: a field that was not computed is None as an attribute, absent as a
 Field names and their order are Hugging Face's; `array` stands for the tensor type of the framework in use.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 Array = Any  # torch.Tensor, jax.Array or tf.Tensor
@@ -17,6 +18,8 @@ class ModelOutput(dict[str, Any]):
 
     def __init__(self, *values: Array, **named: Array) -> None:
         fields = self.fields()
+        if len(values) == 1 and isinstance(values[0], Iterator):  # of names and values, as TensorFlow rebuilds mappings
+            values, named = (), dict(values[0])
         if len(values) > len(fields):
             raise TypeError(f"{type(self).__name__} has {len(fields)} fields, got {len(values)} values")
         given = dict(zip(fields, values, strict=False))
