@@ -53,7 +53,22 @@ class Container:
                 child.build()
 
 
-class Module(Container, tf.keras.layers.Layer):
+class Saved:
+    """A layer that tells Keras' own saving (model.save, save_weights) what to write for it, by our names."""
+
+    def stored(self) -> Iterator[tuple[str, Variable]]:
+        return named_weights(self)
+
+    def save_own_variables(self, store: Any) -> None:
+        for name, variable in self.stored():
+            store[name] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        for name, variable in self.stored():
+            variable.assign(store[name])
+
+
+class Module(Saved, Container, tf.keras.layers.Layer):
     """A layer of layers. Its inputs are not cast: a mask in float32 would not survive in a narrower type."""
 
     output: Any = None  # Keras has a property of this name on every layer, Hugging Face a layer
@@ -61,6 +76,10 @@ class Module(Container, tf.keras.layers.Layer):
 
     def __init__(self) -> None:
         super().__init__(autocast=False)
+
+    def stored(self) -> Iterator[tuple[str, Variable]]:
+        """What Keras does not find by itself: it leaves out attributes that are called as its properties."""
+        return named_weights(self.output) if self.output is not None else iter(())
 
 
 class Linear(tf.keras.layers.Dense):
@@ -76,7 +95,7 @@ class Linear(tf.keras.layers.Dense):
         super().build((None, self.inputs))
 
 
-class OutputTable(Linear):
+class OutputTable(Saved, Linear):
     """From embeddings to one value a token, (..., inputs) -> (..., outputs): by a matrix of its own, or by the word table."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
