@@ -15,7 +15,6 @@ from electra.weights.checkpoint import write_folder_atomically
 from electra.weights.files import BFLOAT16
 from electra.weights.folders import save_model
 from electra.weights.google import EMBEDDINGS, to_variables
-from electra.weights.names import TIED_TABLE
 from electra.weights.sources import Network, Source, open_source
 
 TARGETS = {"torch": "safetensors", "safetensors": "safetensors", "tf": "h5", "flax": "msgpack", "google": ""}
@@ -44,19 +43,11 @@ def convert(
 
 def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
     lines = []
-    alone = source.is_single
     for name, network in source.networks.items():
-        folder = stage if alone else stage / name
-        arrays = {
-            key: np.ascontiguousarray(array) for key, array in network.tensors.items() if not _is_tied(key, network)
-        }
-        save_model(folder, network.config, arrays, "5GB", [form])
+        folder = stage if source.is_single else stage / name
+        save_model(folder, network.config, network.stored, "5GB", [form])
         lines.append(_compared(name, network, open_source(folder).networks))
     return lines
-
-
-def _is_tied(name: str, network: Network) -> bool:
-    return name == TIED_TABLE and bool(vars(network.config)["tie_word_embeddings"])
 
 
 def _to_google(source: Source, stage: Path) -> list[str]:
@@ -109,13 +100,14 @@ def _share_embeddings(discriminator: Network, generator: Network) -> bool:
 def _compared(name: str, network: Network, found: Mapping[str, Network]) -> str:
     """Hold what was written against the source, tensor by tensor."""
     (written,) = found.values()
-    count = parameters = 0
-    for key, array in network.tensors.items():
-        if _is_tied(key, network):
-            continue
-        if not _same(written.tensors[key], array):
+    again = dict(written.tensors)
+    del found, written  # what was compared can then be let go, one tensor after another
+    parameters = 0
+    for key, array in network.stored.items():
+        if not _same(again.pop(key), array):
             raise WeightsError(f"{key} was not written as it is; the disk may be failing")
-        count, parameters = count + 1, parameters + int(np.size(array))
+        parameters += int(np.size(array))
+    count = len(network.stored)
     return f"{name}: {network.class_name}, {count} tensors, {parameters:,} numbers, equal bit for bit when read back"
 
 

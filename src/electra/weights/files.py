@@ -5,6 +5,7 @@ Every error names the file. Writing goes to a temporary file beside the target, 
 """
 
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -121,26 +122,26 @@ def write_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[st
 
 
 def _write(file: BinaryIO, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+    """Looks at every tensor twice, one at a time: a mapping that loads what it is asked for never holds them all."""
     names = {dtype: name for name, dtype in DTYPES.items()}
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    # Wide types first, as safetensors itself does: every tensor then starts at a multiple of its item size.
-    order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
-    end = 0
-    for name in order:
-        array = tensors[name]
+    kinds: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+    for name, array in tensors.items():
         if array.dtype not in names:
             raise WeightsError(f"{name} has type {array.dtype}, which a safetensors file cannot hold")
-        header[name] = {
-            "dtype": names[array.dtype],
-            "shape": list(array.shape),
-            "data_offsets": [end, end + array.nbytes],
-        }
-        end += array.nbytes
+        kinds[name] = array.dtype, array.shape
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    # Wide types first, as safetensors itself does: every tensor then starts at a multiple of its item size.
+    order = sorted(kinds, key=lambda name: (-kinds[name][0].itemsize, name))
+    end = 0
+    for name in order:
+        dtype, shape = kinds[name]
+        start, end = end, end + dtype.itemsize * math.prod(shape)
+        header[name] = {"dtype": names[dtype], "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     file.write(len(text).to_bytes(8, "little") + text)
     for name in order:
-        file.write(np.ascontiguousarray(tensors[name]).tobytes())
+        file.write(np.ascontiguousarray(tensors[name]).data)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

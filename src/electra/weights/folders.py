@@ -10,13 +10,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from electra.config import ElectraConfig
 from electra.errors import UsageError, WriteError
 from electra.weights.checkpoint import new_stage, sweep_stale
-from electra.weights.files import INDEX, WEIGHTS, Arrays, read_tensors, sync_folder, write_tensors
+from electra.weights.files import INDEX, WEIGHTS, Array, Arrays, read_tensors, sync_folder, write_tensors
 from electra.weights.old_formats import H5, MSGPACK, read_h5, read_msgpack, write_h5, write_msgpack
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -43,7 +43,7 @@ def holds_weights(folder: Path) -> bool:
 
 
 def save_model(
-    folder: Path, config: ElectraConfig, tensors: Arrays, max_shard_size: int | str, formats: Sequence[str]
+    folder: Path, config: ElectraConfig, tensors: Mapping[str, Array], max_shard_size: int | str, formats: Sequence[str]
 ) -> None:
     """Write a model folder; WriteError where the disk refuses, with the old files intact.
 
@@ -97,26 +97,26 @@ def _replace(stage: Path, folder: Path) -> None:
     sync_folder(folder)
 
 
-def write_shards(folder: Path, tensors: Arrays, limit: int) -> None:
+def write_shards(folder: Path, tensors: Mapping[str, Array], limit: int) -> None:
     """One file if the tensors take at most `limit` bytes, else shards of at most that (or one tensor) and an index."""
-    shards: list[Arrays] = [{}]
+    sizes = {name: array.nbytes for name, array in tensors.items()}
+    shards: list[list[str]] = [[]]
     room = limit
-    for name, array in tensors.items():
-        if array.nbytes > room and shards[-1]:
-            shards.append({})
+    for name, size in sizes.items():
+        if size > room and shards[-1]:
+            shards.append([])
             room = limit
-        shards[-1][name] = array
-        room -= array.nbytes
+        shards[-1].append(name)
+        room -= size
     if len(shards) == 1:
         write_tensors(folder / WEIGHTS, tensors, METADATA)
         return
     places: dict[str, str] = {}
-    for number, shard in enumerate(shards, start=1):
+    for number, names in enumerate(shards, start=1):
         file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        write_tensors(folder / file, shard, METADATA)
-        places |= dict.fromkeys(shard, file)
-    total = sum(array.nbytes for array in tensors.values())
-    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(places.items()))}
+        write_tensors(folder / file, {name: tensors[name] for name in names}, METADATA)
+        places |= dict.fromkeys(names, file)
+    index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": dict(sorted(places.items()))}
     (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 

@@ -48,7 +48,7 @@ def read_msgpack(path: Path) -> Arrays:
     return _named(found, from_flax_path)
 
 
-def write_msgpack(path: Path, tensors: Arrays) -> None:
+def write_msgpack(path: Path, tensors: Mapping[str, Any]) -> None:
     """Write flax_model.msgpack; `tensors` under the names of a model's state."""
     msgpack = _msgpack(f"writing {path}")
     tree: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def write_msgpack(path: Path, tensors: Arrays) -> None:
     write_atomically(path, lambda file: file.write(msgpack.packb(tree, strict_types=True)))
 
 
-def write_h5(path: Path, tensors: Arrays, model_name: str) -> None:
+def write_h5(path: Path, tensors: Mapping[str, Any], model_name: str) -> None:
     """Write tf_model.h5 as Keras 2 did: a group for each top layer; model_name is such as tf_electra_for_masked_lm."""
     try:
         import h5py

@@ -4,7 +4,7 @@ Unusual here: nothing is loaded into a model. Tensors stay views of their files 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,27 @@ from electra.weights.bundle import Bundle
 from electra.weights.folders import holds_weights, read_weights
 from electra.weights.google import find_networks, from_google
 from electra.weights.infer import infer_config
-from electra.weights.names import canonical, head_of, tensors
+from electra.weights.names import TIED_TABLE, canonical, head_of, tensors
 from electra.weights.translation import turned_shapes
 
 NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM", "encoder": "ElectraModel"}
 NEWEST = re.compile(r'^model_checkpoint_path:\s*"(.+)"', re.MULTILINE)
+
+
+class Selection(Mapping[str, Any]):
+    """Some of a mapping's values, looked up when they are asked for."""
+
+    def __init__(self, whole: Mapping[str, Any], names: Iterable[str]) -> None:
+        self.whole, self.names = whole, list(names)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.whole[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 @dataclass
@@ -29,7 +45,16 @@ class Network:
     """One network of a source: its configuration, with the class in `architectures`, and its tensors by our names."""
 
     config: ElectraConfig
-    tensors: Mapping[str, Any]
+    tensors: Mapping[str, Any]  # perhaps loaded when asked for
+
+    def is_tied(self, name: str) -> bool:
+        """Whether a tensor is the output table that is the word table, and not stored."""
+        return name == TIED_TABLE and bool(vars(self.config)["tie_word_embeddings"])
+
+    @property
+    def stored(self) -> Mapping[str, Any]:
+        """The tensors a file holds."""
+        return Selection(self.tensors, [name for name in self.tensors if not self.is_tied(name)])
 
     @property
     def class_name(self) -> str:
@@ -102,7 +127,7 @@ class _Variables(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         return from_google(self.bundle[self.names[name]], name)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 
     def __len__(self) -> int:
