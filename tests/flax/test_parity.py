@@ -188,6 +188,6 @@ def test_random_configurations_and_calls_equal_pytorchs(head, data):
     model = getattr(electra.torch, head.class_name)(config).eval()
     call = data.draw(calls(head.name, values))
     twin, flags = twin_of(model), dict(output_attentions=True, output_hidden_states=True)
-    ours = twin(**arrays(call), **flags)  # not under jit: the operations compiled for one serve the next
+    ours = twin(**arrays(call), **flags)
     with torch.no_grad():
         check_output(ours, model(**call, **flags))

@@ -1,12 +1,11 @@
 """Continuing a text with FlaxElectraForCausalLM: greedy, or by sampling, with the keys and values kept.
 
-Unusual here: the prompt is read, and each token chosen, by one compiled function of fixed shapes; how many tokens come is
-known to Python alone, so texts that end early end the loop. Greedy texts equal PyTorch's; beam search is PyTorch's alone.
+Unusual here: the prompt is read, and each token chosen, by one compiled function; the loop is Python's, so it ends where
+all texts have ended. Greedy texts equal PyTorch's; beam search is PyTorch's alone.
 """
 
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +13,9 @@ import numpy as np
 from jax import Array
 
 from electra.errors import UsageError
+from electra.flax.compiled import compiled
 
 NEW_TOKENS = 20  # where nobody says, and the model takes as many; as in Hugging Face's
-
-_STEPS: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()  # model -> its compiled steps, which end with it
 
 
 def generate(
@@ -61,7 +59,8 @@ def generate(
     mask = jnp.pad(jnp.asarray(attention_mask, jnp.int32), ((0, 0), (0, limit - prompt)), constant_values=1)
     source = {"encoder_hidden_states": encoder_hidden_states, "encoder_attention_mask": encoder_attention_mask}
     source = {name: jnp.asarray(value) for name, value in source.items() if value is not None}
-    step = partial(_compiled(model, (do_sample, temperature, top_k, top_p)), model.params if params is None else params)
+    choose = compiled(model, _step, do_sample, temperature, top_k, top_p)
+    step = partial(choose, model.params if params is None else params)
     key = jax.random.key(0) if prng_key is None else prng_key
     cache, running = model.init_cache(len(ids), limit), jnp.ones(len(ids), bool)
     texts, new = [ids], ids
@@ -76,21 +75,16 @@ def generate(
     return jnp.concatenate(texts, 1)
 
 
-def _compiled(model: Any, choice: tuple[Any, ...]) -> Any:
-    steps = _STEPS.setdefault(model, {})
-    if choice not in steps:
-        steps[choice] = jax.jit(partial(_step, model.module, choice))
-    return steps[choice]
-
-
 def _step(
-    module: Any, choice: tuple[Any, ...], params: Any, ids: Array, mask: Array, cache: Any, source: Any, key: Any
-) -> tuple[Array, Any]:
+    module: Any, do_sample: bool, temperature: float, top_k: int, top_p: float,
+    params: Any, ids: Array, mask: Array, cache: Any, source: Any, key: Any,
+) -> tuple[Array, Any]:  # fmt: skip
     """The next token (B,) after ids (B, l), and the cache with them."""
     output = module.apply({"params": params}, ids, mask, past_key_values=cache, return_dict=True, **source)
-    do_sample, *narrowing = choice
     logits = output.logits[:, -1].astype(jnp.float32)  # (B, V)
-    tokens = jax.random.categorical(key, _narrowed(logits, *narrowing)) if do_sample else logits.argmax(-1)
+    tokens = (
+        jax.random.categorical(key, _narrowed(logits, temperature, top_k, top_p)) if do_sample else logits.argmax(-1)
+    )
     return tokens.astype(jnp.int32), output.past_key_values
 
 

@@ -12,6 +12,7 @@ from electra.config import ElectraConfig
 from electra.errors import ConfigError, UsageError, WeightsError
 from electra.first_weights import first_weights
 from electra.flax.checks import check_config, check_decoding, check_inputs
+from electra.flax.compiled import compiled
 from electra.flax.initial import heads_left
 from electra.flax.trees import Tree, named, register_outputs, to_arrays, to_tree
 from electra.weights import files, matching
@@ -129,7 +130,7 @@ class FlaxElectraPreTrainedModel:
         return_dict: bool | None = None,
         past_key_values: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The module on arrays of NumPy's or JAX's; arguments as its own, and
+        """The module, compiled, on arrays of NumPy's or JAX's; arguments as its own, and
 
         params       of this call; the model's own if None
         train        with dropout, drawn from dropout_rng, a key of jax.random
@@ -146,16 +147,17 @@ class FlaxElectraPreTrainedModel:
             input_ids, attention_mask, token_type_ids, position_ids, head_mask, encoder_hidden_states,
             encoder_attention_mask,
         )  # fmt: skip
-        return self.module.apply(
-            {"params": self.params if params is None else params},
-            *(None if x is None else jnp.asarray(x) for x in given),
-            past_key_values,
-            deterministic=not train,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            return_dict=return_dict,
-            rngs={"dropout": dropout_rng} if train else {},
+        config = self.config
+        forward = compiled(
+            self,
+            _forward,
+            bool(train),
+            bool(config.output_attentions if output_attentions is None else output_attentions),
+            bool(config.output_hidden_states if output_hidden_states is None else output_hidden_states),
+            bool(config.use_return_dict if return_dict is None else return_dict),
         )
+        arrays = tuple(None if x is None else jnp.asarray(x) for x in given)
+        return forward(self.params if params is None else params, arrays, past_key_values, dropout_rng)
 
     def as_rows(self, x: Any) -> Any:
         """An argument in the shape the encoder gets it."""
@@ -245,6 +247,23 @@ class FlaxElectraPreTrainedModel:
         first = next(iter(arrays.values())).dtype
         config.torch_dtype = "bfloat16" if first == files.BFLOAT16 else first.name
         save_model(Path(folder), config, arrays, max_shard_size, formats)
+
+
+def _forward(
+    module: Any,
+    train: bool,
+    attentions: bool,
+    states: bool,
+    as_dict: bool,
+    params: Tree,
+    arrays: Any,
+    past: Any,
+    key: Any,
+) -> Any:
+    return module.apply(
+        {"params": params}, *arrays, past, deterministic=not train, output_attentions=attentions,
+        output_hidden_states=states, return_dict=as_dict, rngs={"dropout": key} if train else {},
+    )  # fmt: skip
 
 
 def _merged(fresh: Tree, kept: Tree) -> Tree:
