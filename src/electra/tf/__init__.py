@@ -1,11 +1,14 @@
 """The models in TensorFlow, on Keras 3. `named_weights()` are the variables by the names of the canonical checkpoint."""
 
-from electra.errors import install_hint
+import keras
 
-try:
-    import tensorflow as _tensorflow  # noqa: F401
-except ImportError:
-    raise install_hint("tensorflow", "tf", "using the TensorFlow models") from None
+from electra.errors import ConfigError
+
+if keras.config.backend() != "tensorflow":
+    raise ConfigError(
+        f"Keras computes with {keras.config.backend()} here; the TF models need KERAS_BACKEND=tensorflow, set before the "
+        "first import of keras"
+    )
 
 from electra.tf.heads import TFElectraForMaskedLM, TFElectraForPreTraining, share_embeddings
 from electra.tf.initial import init_weights

@@ -131,7 +131,7 @@ class Backend:
             return loss(generate, discriminate, batch, masked, self.settings, ops, totals)
 
     def _gradients(self, part: Any, totals: Any, seed: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
-        parameters = list(self.parameters().values())
+        parameters = [parameter.value for parameter in self.parameters().values()]
         with tf.GradientTape() as tape:
             outcome = self.outcome(_part(part), totals, seed)
         found = tape.gradient(outcome.loss, parameters, unconnected_gradients=tf.UnconnectedGradients.ZERO)

@@ -7,6 +7,7 @@ is minimised; a loss that is given to compile gets the labels and the logits ins
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from electra.errors import InputError
@@ -29,13 +30,13 @@ class Fitting:
 
     def predict_step(self, data: Any) -> Any:
         """Without the labels: a loss is no row of an answer."""
-        x, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         named = by_name(self.argument_names, (x,), {})
         return self(**{k: v for k, v in named.items() if k not in self.label_names}, return_dict=True, training=False)
 
     def _batch(self, data: Any) -> tuple[dict[str, Any], Any, Any]:
         """(inputs by name, labels, sample weights), the labels among the inputs where the model's own loss is used."""
-        x, y, sample_weight = tf.keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         inputs = by_name(self.argument_names, (x,), {})
         labels = {name: inputs.pop(name) for name in self.label_names if name in inputs}
         if y is not None:

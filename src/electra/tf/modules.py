@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Any, ClassVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -68,7 +69,7 @@ class Saved:
             variable.assign(store[name])
 
 
-class Module(Saved, Container, tf.keras.layers.Layer):
+class Module(Saved, Container, keras.layers.Layer):
     """A layer of layers. Its inputs are not cast: a mask in float32 would not survive in a narrower type."""
 
     output: Any = None  # Keras has a property of this name on every layer, Hugging Face a layer
@@ -82,7 +83,7 @@ class Module(Saved, Container, tf.keras.layers.Layer):
         return named_weights(self.output) if self.output is not None else iter(())
 
 
-class Linear(tf.keras.layers.Dense):
+class Linear(keras.layers.Dense):
     """(..., inputs) -> (..., outputs). Keras' Dense, so that its tools (LoRA, quantization) know it."""
 
     own_weights: ClassVar = {"weight": "_kernel", "bias": "bias"}
@@ -121,7 +122,7 @@ class OutputTable(Saved, Linear):
         return tf.reshape(logits, [*leading, logits.shape[-1]])
 
 
-class Embedding(tf.keras.layers.Layer):
+class Embedding(keras.layers.Layer):
     """A table of rows. ids (...) -> (..., width). Looking up the row `padding` gives it no gradient."""
 
     own_weights: ClassVar = {"weight": "embeddings"}
@@ -140,7 +141,7 @@ class Embedding(tf.keras.layers.Layer):
         return tf.cast(rows, self.compute_dtype)
 
 
-class LayerNorm(tf.keras.layers.Layer):
+class LayerNorm(keras.layers.Layer):
     """Normalised over the last axis, in float32 at least."""
 
     own_weights: ClassVar = {"weight": "gamma", "bias": "beta"}
@@ -162,7 +163,7 @@ class LayerNorm(tf.keras.layers.Layer):
         return tf.cast(normal, self.compute_dtype)
 
 
-class Dropout(tf.keras.layers.Layer):
+class Dropout(keras.layers.Layer):
     """Zero a share of the numbers in training and scale the rest up; drawn from `dropout_seeded_by`, else by Keras."""
 
     def __init__(self, rate: float) -> None:
@@ -188,12 +189,10 @@ def children(module: Any) -> Iterator[tuple[str, Any]]:
     for name, value in list(vars(module).items()):
         if name.startswith("_"):
             continue
-        if isinstance(value, tf.keras.layers.Layer):
+        if isinstance(value, keras.layers.Layer):
             yield name, value
         elif isinstance(value, list):
-            yield from (
-                (f"{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, tf.keras.layers.Layer)
-            )
+            yield from ((f"{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, keras.layers.Layer))
 
 
 def named_weights(module: Any, prefix: str = "") -> Iterator[tuple[str, Variable]]:

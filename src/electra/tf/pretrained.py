@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -31,7 +32,7 @@ _is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
 register_outputs()
 
 
-class TFElectraPreTrainedModel(Fitting, Container, tf.keras.Model):
+class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
     """Base of the models: nothing is computed here."""
 
     config_class = ElectraConfig
@@ -41,7 +42,7 @@ class TFElectraPreTrainedModel(Fitting, Container, tf.keras.Model):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.argument_names = tuple(inspect.signature(cls.call).parameters)[1:]  # what a call takes, in order
-        tf.keras.utils.register_keras_serializable(package="electra")(cls)
+        keras.utils.register_keras_serializable(package="electra")(cls)
 
     def __init__(self, config: ElectraConfig, **kwargs: Any) -> None:
         """kwargs are Keras' own, such as name."""
@@ -49,7 +50,7 @@ class TFElectraPreTrainedModel(Fitting, Container, tf.keras.Model):
         config.validate()
         self.config = config
         self._checks_inputs = True
-        self.seed_generator = tf.keras.random.SeedGenerator()
+        self.seed_generator = keras.random.SeedGenerator()
 
     def post_init(self) -> None:
         """The last line of a model's constructor: tie, build, and initialise what this class adds."""
@@ -232,17 +233,17 @@ class TFElectraPreTrainedModel(Fitting, Container, tf.keras.Model):
 @contextmanager
 def policy(dtype: str | None) -> Iterator[None]:
     """Layers made inside have this Keras policy; None leaves it as it is. Raises ConfigError on a name Keras refuses."""
-    before = tf.keras.mixed_precision.dtype_policy()
+    before = keras.mixed_precision.dtype_policy()
     try:
         if dtype is not None:
-            tf.keras.mixed_precision.set_dtype_policy(dtype)
+            keras.mixed_precision.set_dtype_policy(dtype)
         yield
     except ValueError as error:
         if "dtype" not in str(error).lower() or isinstance(error, ConfigError):
             raise
         raise ConfigError(f"dtype is {dtype!r}, which is no policy of Keras: {error}") from None
     finally:
-        tf.keras.mixed_precision.set_dtype_policy(before)
+        keras.mixed_precision.set_dtype_policy(before)
 
 
 @contextmanager

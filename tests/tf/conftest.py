@@ -1,0 +1,5 @@
+"""TensorFlow's own messages of its start stay out of the tests' output."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
