@@ -9,7 +9,7 @@ import pytest
 from electra.weights.matching import NewWeightsWarning
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/how-to/hugging-face.md", "docs/how-to/tokenizers.md"]
+PAGES = ["README.md", "docs/how-to/hugging-face.md", "docs/how-to/tokenizers.md", "docs/how-to/frameworks.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
