@@ -21,12 +21,12 @@ from electra.weights.files import read_tensors
 CASES = ("small_projected", "base_equal", "bert_mlm")
 
 
-def backend_of(case, kind=Backend, dropout=0.0, **changes):
+def backend_of(case, kind=Backend, dropout=0.0, layers=1, **changes):
     networks = {network: case.network(network) for network in ("discriminator", "generator")}
     if case.name == "bert_mlm":
         networks = {"masked_lm": networks["discriminator"]}
     for config in networks.values():
-        config.hidden_dropout_prob = dropout
+        config.hidden_dropout_prob, config.num_hidden_layers = dropout, layers or config.num_hidden_layers
     values = {f: getattr(case.settings, f) for f in case.settings.__dataclass_fields__}
     objective = "mlm" if case.name == "bert_mlm" else "electra"
     values |= dict(objective=objective, batch_size=1, precision="float32") | changes
@@ -63,7 +63,7 @@ def test_updates_follow_the_original_step_by_step(name):
     case = Case(name)
     run = next(r for r in case.facts["lockstep"] if r["name"] == "fresh")
     optimizer = run["optimizer"]
-    backend = with_original_weights(backend_of(case, weight_decay=optimizer["weight_decay_rate"]), case)
+    backend = with_original_weights(backend_of(case, layers=None, weight_decay=optimizer["weight_decay_rate"]), case)
     metrics = as_shipped([backend.observe(part_of(case))])
     for metric, expected in case.facts["eval_metrics"].items():
         if metric in metrics:
@@ -104,8 +104,8 @@ def test_both_frameworks_begin_with_the_same_weights():
     case = Case("small_projected")
     ours, theirs = backend_of(case), backend_of(case, electra.torch.backend.Backend, threads=1)
     assert ours.describe()["parameters"] == theirs.describe()["parameters"]
-    for metric, value in as_shipped([ours.observe(part_of(case))]).items():
-        assert value == pytest.approx(as_shipped([theirs.observe(part_of(case))])[metric], abs=2e-5), metric
+    found, expected = (as_shipped([backend.observe(part_of(case))]) for backend in (ours, theirs))
+    assert found == pytest.approx(expected, abs=2e-5)
 
 
 def test_a_killed_run_continues_bit_for_bit_dropout_included(tmp_path):
@@ -128,8 +128,10 @@ def test_a_killed_run_continues_bit_for_bit_dropout_included(tmp_path):
 def test_a_batch_in_parts_makes_the_same_update():
     case = Case("small_projected")
     whole, parts = backend_of(case), backend_of(case)
-    cut = [tuple(map_arrays(v, lambda a, s=s: a[s]) for v in part_of(case)) for s in (slice(0, 2), slice(2, 5))]
-    one = whole.train_step([part_of(case)], step=0, learning_rate=1e-3)
+    four, *cut = [
+        tuple(map_arrays(v, lambda a, s=s: a[s]) for v in part_of(case)) for s in (slice(4), slice(2), slice(2, 4))
+    ]
+    one = whole.train_step([four], step=0, learning_rate=1e-3)
     two = parts.train_step(cut, step=0, learning_rate=1e-3)
     assert two == pytest.approx(one, rel=1e-5)
     jax.tree.map(
@@ -150,8 +152,8 @@ def test_a_loss_that_is_not_finite_changes_nothing():
 def test_bfloat16_computes_in_halves_and_keeps_whole_parameters():
     case = Case("small_projected")
     exact, rough = (backend_of(case, precision=precision) for precision in ("float32", "bfloat16"))
-    one, two = (backend.train_step([part_of(case)], step=0, learning_rate=1e-3) for backend in (exact, rough))
-    assert one["mlm_loss"] != two["mlm_loss"] == pytest.approx(one["mlm_loss"], rel=1e-2)
+    one, two = (backend.observe(part_of(case)).mlm_errors.mean() for backend in (exact, rough))
+    assert one != two == pytest.approx(one, rel=1e-2)
     assert rough.describe()["precision"] == "bfloat16"
     assert {str(leaf.dtype) for leaf in jax.tree.leaves(rough.parameters)} == {"float32"}
 
@@ -168,8 +170,7 @@ def test_a_device_that_is_not_there_is_refused_by_name():
 
 
 ON_FOUR = """
-import sys
-import jax, numpy as np
+import numpy as np
 from test_backend import Case, backend_of, part_of
 from electra.batch import map_arrays
 case = Case("small_projected")
@@ -177,15 +178,14 @@ part = tuple(map_arrays(v, lambda a: np.concatenate([a, a])[:8]) for v in part_o
 for count in (1, 4):
     backend = backend_of(case, device="cpu", batch_size=8 if count == 4 else 1)
     assert len(backend.devices) == count
-    for step in range(3):
+    for step in range(2):
         values = backend.train_step([part], step=step, learning_rate=1e-3)
         print(*(repr(values[name]) for name in ("loss", "gradient_norm", "replaced_share")))
-    print(float(backend.observe(part).mlm_errors.sum()), 0, 0)
-    print(backend.describe()["device"], backend.everywhere.mesh.size, file=sys.stderr)
+    assert backend.describe()["device"] == ("cpu" if count == 1 else "4 x cpu")
 """
 
 
 def test_four_devices_share_a_batch_and_give_the_losses_of_one():
     lines = [list(map(float, line.split())) for line in run_on_virtual_devices(4, ON_FOUR).splitlines()]
-    assert len(lines) == 8
-    np.testing.assert_allclose(lines[:4], lines[4:], rtol=2e-5)
+    assert len(lines) == 4
+    np.testing.assert_allclose(lines[:2], lines[2:], rtol=2e-5)

@@ -19,7 +19,7 @@ from electra.flax import ops
 from electra.flax.trees import to_arrays
 from electra.heads import HEADS
 
-EXAMPLES = 14  # of each head
+EXAMPLES = 13  # of each head
 KINDS: dict[str, dict[str, Any]] = {
     "projected": {},
     "equal": dict(embedding_size=32),
@@ -117,7 +117,7 @@ def test_the_losses_of_the_heads_equal_pytorchs():
 
 # ------------------------------------------------------------------------------------------------ random configurations
 
-LENGTHS, ROWS = (1, 5), (1, 2)  # few shapes: every new one is compiled
+LENGTHS, ROWS = (1, 5), (2,)  # few shapes: every new one is compiled
 
 
 @st.composite
