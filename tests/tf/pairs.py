@@ -65,7 +65,9 @@ def gradients(model: Any, call: dict[str, Any]) -> dict[str, np.ndarray]:
     with tf.GradientTape() as tape:
         output = model(**call)
         target = output["loss"] if "loss" in output else tf.reduce_sum(output[0] ** 2)
-    found = tape.gradient(target, [weight.value for weight in weights.values()], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    found = tape.gradient(
+        target, [weight.value for weight in weights.values()], unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
     return {name: transposed(name, tf.convert_to_tensor(g).numpy()) for name, g in zip(weights, found, strict=True)}
 
 

@@ -74,7 +74,7 @@ class Backend:
             self.parameters().items(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
             betas=(0.9, self.settings.adam_beta2),
         )  # fmt: skip
-        traced = partial(tf.function, jit_compile=self.settings.compile or None, reduce_retracing=True)
+        traced = partial(tf.function, jit_compile=self.settings.compile or None, autograph=False)
         self._traced_gradients, self._traced_update, self._traced_look = (
             traced(function) for function in (self._gradients, self._update, self._look)
         )
