@@ -35,7 +35,8 @@ def test_the_linen_module_on_its_own_has_the_model_s_parameters_and_answers():
     params = module.init(jax.random.key(0), IDS)["params"]
     shapes = jax.tree.map(jnp.shape, params)
     assert shapes == jax.tree.map(jnp.shape, model.params)
-    np.testing.assert_array_equal(module.apply({"params": params}, IDS).logits, model(IDS, params=params).logits)
+    alone = module.apply({"params": params}, IDS).logits
+    np.testing.assert_allclose(alone, model(IDS, params=params).logits, atol=1e-6)  # the model's is compiled
     spread = np.std(params["electra"]["encoder"]["layer"]["0"]["attention"]["self"]["query"]["kernel"])
     assert spread == pytest.approx(0.88 * config.initializer_range, rel=0.1)  # of a normal cut at two deviations
 
@@ -72,7 +73,8 @@ def test_checkpointing_gives_the_same_gradients_dropout_included():
     plain, saving = (FlaxElectraForPreTraining(config, gradient_checkpointing=kept) for kept in (False, True))
     one, two = (jax.jit(jax.grad(mean_of(model, **options)))(plain.params, IDS) for model in (plain, saving))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), one, two)
-    assert "checkpoint" in str(jax.make_jaxpr(jax.grad(mean_of(saving, **options)))(plain.params, IDS))
+    programs = [str(jax.make_jaxpr(jax.grad(mean_of(m, **options)))(plain.params, IDS)) for m in (plain, saving)]
+    assert [program.count("remat") + program.count("checkpoint[") > 0 for program in programs] == [False, True]
 
 
 SHARDED = """

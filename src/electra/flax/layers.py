@@ -245,7 +245,7 @@ class FlaxElectraLayers(nn.Module):
     def setup(self) -> None:
         kind: Any = FlaxElectraLayer
         if self.gradient_checkpointing:
-            kind = nn.remat(FlaxElectraLayer, static_argnums=7)  # `deterministic`: a Python value, not an array
+            kind = nn.remat(FlaxElectraLayer, static_argnums=8)  # of `deterministic`, self included
         self.layers = [kind(self.config, i, self.dtype, name=str(i)) for i in range(self.config.num_hidden_layers)]
 
     def __call__(self, number: int, *arguments: Any) -> Any:
