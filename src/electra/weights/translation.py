@@ -43,8 +43,11 @@ def flax_path(name: str) -> tuple[str, ...]:
 
 
 def keras_path(name: str) -> str:
-    """The name of a tensor in Keras, without the model's own: electra/encoder/layer_._0/output/dense/kernel."""
-    module, _, leaf = name.rpartition(".")
+    """The name of a tensor in Keras, without the model's own: electra/encoder/layer_._0/output/dense/kernel.
+
+    A bare encoder is called electra there too.
+    """
+    module, _, leaf = canonical(name).rpartition(".")
     leaf = "weight" if module.endswith("word_embeddings") else _leaf(KERAS, name, leaf)
     return re.sub(r"/layer/(\d+)/", r"/layer_._\1/", f"{module}.{leaf}".replace(".", "/"))
 
