@@ -19,6 +19,7 @@ import electra
 import electra.errors
 import electra.outputs
 from electra.cli import COMMANDS
+from electra.flax import FlaxElectraPreTrainedModel
 from electra.heads import HEADS
 from electra.tokenization.base import Tokenizer
 from electra.torch import ElectraPreTrainedModel
@@ -56,6 +57,11 @@ def pages() -> tuple[Page, ...]:
             "models", "Models in PyTorch", "The encoder and the heads on it. B rows, L positions, H hidden, V vocabulary, "
             "N labels, C choices.", "electra.torch", base=ElectraPreTrainedModel, tables=head_table,
             functions=("electra.torch.generation:generate", "electra.torch:share_embeddings"),
+        ),
+        Page(
+            "models-flax", "Models in Flax", "The same models in JAX, as Linen modules with their parameters. Losses are in "
+            "`electra.losses`, over `electra.flax.ops`.", "electra.flax", base=FlaxElectraPreTrainedModel,
+            functions=("electra.flax.generation:generate",),
         ),
         Page("outputs", "Outputs", "What models answer with.", "electra.outputs", base=electra.outputs.ModelOutput,
              tables=output_table),
