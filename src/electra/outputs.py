@@ -19,7 +19,7 @@ class ModelOutput(dict[str, Any]):
     def __init__(self, *values: Array, **named: Array) -> None:
         fields = self.fields()
         if len(values) == 1 and isinstance(values[0], Iterator):  # of names and values, as TensorFlow rebuilds mappings
-            values, named = (), dict(values[0])
+            named, values = dict(values[0]), ()
         if len(values) > len(fields):
             raise TypeError(f"{type(self).__name__} has {len(fields)} fields, got {len(values)} values")
         given = dict(zip(fields, values, strict=False))

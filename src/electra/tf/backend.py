@@ -30,7 +30,7 @@ from electra.training.settings import PretrainSettings
 from electra.weights.files import read_tensors, write_tensors
 from electra.weights.translation import transposed
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 CLASSES = {
     "discriminator": TFElectraForPreTraining,
     "generator": TFElectraForMaskedLM,
@@ -123,10 +123,10 @@ class Backend:
 
     def outcome(self, part: Part, totals: tuple[float, float] | None = None, seed: Tensor | None = None) -> Outcome:
         """The objective on one part of a batch; with dropout where it is given a seed (2,) for it."""
-        batch, masked = (map_arrays(value, tf.convert_to_tensor) for value in part)
-        loss = OBJECTIVES[self.settings.objective]
-        run = dict(training=seed is not None)
-        generate, discriminate = partial(self._generate, **run), partial(self._discriminate, **run)
+        batch, masked = map_arrays(part[0], tf.convert_to_tensor), map_arrays(part[1], tf.convert_to_tensor)
+        loss, training = OBJECTIVES[self.settings.objective], seed is not None
+        generate = partial(self._generate, training=training)
+        discriminate = partial(self._discriminate, training=training)
         with dropout_seeded_by(lambda: seed):
             return loss(generate, discriminate, batch, masked, self.settings, ops, totals)
 

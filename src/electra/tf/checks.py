@@ -1,6 +1,7 @@
 """What a model is given, looked at before TensorFlow does: errors that name the place and the limit."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -9,7 +10,7 @@ from electra.errors import InputError
 from electra.losses import IGNORED
 from electra.tf.layers import KeysAndValues
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 INTEGERS = (tf.int64, tf.int32)
 
 

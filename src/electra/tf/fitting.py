@@ -13,12 +13,16 @@ import tensorflow as tf
 from electra.errors import InputError
 from electra.tf.forms import by_name
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 
 
 class Fitting:
     """Mixin of the models. label_names and answer_names say which inputs are compared with which outputs."""
 
+    argument_names: tuple[str, ...]
+    loss: Any  # what compile was given; this, losses and __call__ are Keras'
+    losses: Any
+    __call__: Any
     label_names: tuple[str, ...] = ("labels",)
     answer_names: tuple[str, ...] = ("logits",)
 
@@ -75,7 +79,7 @@ class Fitting:
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Metrics given to compile see the labels and the logits."""
-        return super().compute_metrics(x, y, self._answers(y_pred), sample_weight)  # type: ignore[misc, no-any-return]
+        return super().compute_metrics(x, y, self._answers(y_pred), sample_weight)  # type: ignore[misc]
 
     def export(
         self, filepath: Any, format: str = "tf_saved_model", input_signature: Any = None, **options: Any

@@ -1,5 +1,7 @@
 """The heads that speak of tokens: the discriminator's and the generator's."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from electra import losses
@@ -13,7 +15,7 @@ from electra.tf.model import TFElectraModel
 from electra.tf.modules import LayerNorm, Linear, Module, OutputTable, replace_layer
 from electra.tf.pretrained import TFElectraPreTrainedModel
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 
 
 class ElectraDiscriminatorPredictions(Module):

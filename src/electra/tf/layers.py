@@ -8,6 +8,7 @@ Source: Clark et al. (2020) and google-research/electra, model/modeling.py.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,7 +18,7 @@ from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
 from electra.tf.activations import ACTIVATIONS
 from electra.tf.modules import Dropout, Embedding, LayerNorm, Linear, Module, shape_of
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 
 
 class ElectraEmbeddings(Module):

@@ -1,6 +1,7 @@
 """The encoder, from ids to hidden states."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ from electra.tf.layers import ElectraEmbeddings, ElectraEncoder, KeysAndValues
 from electra.tf.modules import Linear, shape_of
 from electra.tf.pretrained import TFElectraPreTrainedModel
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 
 
 class TFElectraModel(TFElectraPreTrainedModel):

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 Variable = Any  # keras.Variable
 
 _next_seed: ContextVar[Callable[[], Tensor] | None] = ContextVar("next_seed", default=None)
@@ -29,7 +29,8 @@ def dropout_seeded_by(draw: Callable[[], Tensor]) -> Iterator[None]:
     if _next_seed.get() is not None:
         yield
         return
-    numbers, held = count(), []
+    numbers = count()
+    held: list[Tensor] = []
 
     def next_seed() -> Tensor:
         if not held:

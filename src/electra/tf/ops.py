@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 
 
 def log_softmax(logits: Tensor) -> Tensor:
@@ -74,5 +74,5 @@ def _reshape(self: Tensor, shape: Any, **options: Any) -> Any:
 
 
 for _name, _method in {"sum": _sum, "mean": _mean, "reshape": _reshape}.items():
-    if not hasattr(Tensor, _name):
-        setattr(Tensor, _name, _method)
+    if not hasattr(tf.Tensor, _name):
+        setattr(tf.Tensor, _name, _method)

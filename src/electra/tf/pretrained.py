@@ -26,7 +26,7 @@ from electra.weights.hub import local_folder, take_hub_options
 from electra.weights.names import TIED_TABLE
 from electra.weights.translation import transposed, turned_shapes
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 _is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
 
 register_outputs()

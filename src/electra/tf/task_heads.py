@@ -20,7 +20,7 @@ from electra.tf.model import TFElectraModel
 from electra.tf.modules import Dropout, Linear, Module, shape_of
 from electra.tf.pretrained import TFElectraPreTrainedModel
 
-Tensor = tf.Tensor
+Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
 
 
 class ElectraClassificationHead(Module):

@@ -22,7 +22,8 @@ def register_outputs() -> None:
     """Register every output class. Called once, where models are defined."""
     import optree  # Keras brings it
 
+    register: Any = optree.register_pytree_node  # its types want every tree to be of strings
     for kind in outputs.ModelOutput.__subclasses__():
-        optree.register_pytree_node(kind, _flatten, partial(_unflatten, kind), namespace="keras")
+        register(kind, _flatten, partial(_unflatten, kind), namespace="keras")
     # Keras writes every argument of a call into an error's message; ours already name the place and what to do.
     ElectraError._keras_call_info_injected = True  # type: ignore[attr-defined]
