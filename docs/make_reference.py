@@ -21,6 +21,7 @@ import electra.outputs
 from electra.cli import COMMANDS
 from electra.flax import FlaxElectraPreTrainedModel
 from electra.heads import HEADS
+from electra.tf import TFElectraPreTrainedModel
 from electra.tokenization.base import Tokenizer
 from electra.torch import ElectraPreTrainedModel
 from electra.training.settings import PRESETS, PretrainSettings
@@ -57,6 +58,10 @@ def pages() -> tuple[Page, ...]:
             "models", "Models in PyTorch", "The encoder and the heads on it. B rows, L positions, H hidden, V vocabulary, "
             "N labels, C choices.", "electra.torch", base=ElectraPreTrainedModel, tables=head_table,
             functions=("electra.torch.generation:generate", "electra.torch:share_embeddings"),
+        ),
+        Page(
+            "models-tf", "Models in TensorFlow", "The same models on Keras 3. Inputs as keywords, or in the first argument as a "
+            "tensor, a list in order or a dictionary; compile needs no loss.", "electra.tf", base=TFElectraPreTrainedModel,
         ),
         Page(
             "models-flax", "Models in Flax", "The same models in JAX, as Linen modules with their parameters. Losses are in "
