@@ -28,20 +28,18 @@ def ids_for(head):
 
 
 @every_head
-@pytest.mark.parametrize(
-    "formats", [["safetensors"], ["h5"], ["msgpack"], ["h5", "safetensors", "msgpack"]], ids="+".join
-)
 @pytest.mark.parametrize("writer", ["torch", "tf"])
-def test_a_folder_of_one_framework_is_read_by_the_other_bit_for_bit(head, formats, writer, tmp_path):
+def test_a_folder_of_one_framework_is_read_by_the_other_bit_for_bit(head, writer, tmp_path):
     theirs, ours = make_pair(head.class_name, **TINY)
-    (theirs if writer == "torch" else ours).save_pretrained(tmp_path, formats=formats)
-    read = type(ours).from_pretrained(tmp_path)
-    back = type(theirs).from_pretrained(tmp_path)
     state = {name: value.numpy() for name, value in theirs.state_dict().items()}
-    assert all(np.array_equal(value, state[name]) for name, value in read.arrays().items())
-    assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in back.state_dict().items())
-    assert read.config == back.config
-    assert read.config.architectures == [head.class_name]
+    for formats in (["safetensors"], ["h5"], ["msgpack"]):
+        (theirs if writer == "torch" else ours).save_pretrained(tmp_path, formats=formats)
+        read, back = type(ours).from_pretrained(tmp_path), type(theirs).from_pretrained(tmp_path)
+        assert read.arrays().keys() == ours.arrays().keys()
+        assert all(np.array_equal(value, state[name]) for name, value in read.arrays().items())
+        assert all(np.array_equal(value, state[name]) for name, value in back.state_dict().items())
+        assert read.config == back.config
+        assert read.config.architectures == [head.class_name]
 
 
 def test_what_both_write_is_the_same_file(tmp_path):
