@@ -18,7 +18,7 @@ from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings
 from electra.weights.files import read_tensors
 
-CASES = ("small_projected", "base_equal", "bert_mlm")
+CASES = ("small_projected", "bert_mlm")  # PyTorch's tests walk all of them; compiling takes longer
 
 
 def backend_of(case, kind=Backend, dropout=0.0, layers=1, **changes):
