@@ -28,7 +28,7 @@ from electra.flax.optim import adam, clip, update
 from electra.flax.trees import Tree, to_arrays, to_tree
 from electra.objective import OBJECTIVES, Outcome
 from electra.training.backend import Part
-from electra.training.metrics import Observed
+from electra.training.metrics import Observed, shares
 from electra.training.settings import PretrainSettings
 from electra.weights.files import Arrays, read_tensors, write_tensors
 from electra.weights.names import TIED_TABLE
@@ -146,7 +146,7 @@ class Backend:
         values = {name: float(value) for name, value in jax.device_get(sums).items()}  # one wait, not ten
         if not all(map(math.isfinite, (values["loss"], values["gradient_norm"]))):
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
-        return _shares(values)
+        return shares(values)
 
     def observe(self, part: Part) -> Observed:
         """One batch without dropout and without learning."""
@@ -236,18 +236,6 @@ def _counts(outcome: Outcome, part: Part) -> dict[str, Array]:
         "replaced": replaced.sum(),
         "replaced_found": (replaced & said).sum(),
         "original_kept": (real & ~replaced & ~said).sum(),
-    }
-
-
-def _shares(values: dict[str, float]) -> dict[str, float]:
-    """The sums of a step as the shares a reader understands."""
-    if "real" not in values:
-        return values
-    real, replaced, found, kept = (values.pop(key) for key in ("real", "replaced", "replaced_found", "original_kept"))
-    return values | {
-        "replaced_share": replaced / max(1.0, real),
-        "accuracy_on_replaced": found / max(1.0, replaced),
-        "accuracy_on_original": kept / max(1.0, real - replaced),
     }
 
 

@@ -10,7 +10,7 @@ from jax import Array
 
 from electra.config import ElectraConfig
 from electra.errors import ConfigError
-from electra.flax.activations import ACTIVATIONS
+from electra.flax.activations import activation
 from electra.flax.generation import generate
 from electra.flax.initial import dense, norm
 from electra.flax.model import FlaxElectraModule, wants_dict
@@ -27,7 +27,7 @@ class FlaxElectraDiscriminatorPredictions(nn.Module):
 
     def setup(self) -> None:
         self.dense = dense(self.config, self.config.hidden_size, self.dtype)
-        self.activation = ACTIVATIONS[self.config.hidden_act]
+        self.activation = activation(self.config.hidden_act)
         self.dense_prediction = dense(self.config, 1, self.dtype, glorot=True)
 
     def __call__(self, hidden: Array) -> Array:

@@ -16,7 +16,7 @@ from jax import Array
 
 from electra.config import ElectraConfig
 from electra.errors import InputError
-from electra.flax.activations import ACTIVATIONS
+from electra.flax.activations import activation
 from electra.flax.initial import dense, heads_left, norm, table
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
 
@@ -181,7 +181,7 @@ class FlaxElectraIntermediate(nn.Module):
 
     def setup(self) -> None:
         self.dense = dense(self.config, self.config.intermediate_size, self.dtype)
-        self.activation = ACTIVATIONS[self.config.hidden_act]
+        self.activation = activation(self.config.hidden_act)
 
     def __call__(self, hidden: Array) -> Array:
         return self.activation(self.dense(hidden))

@@ -9,7 +9,7 @@ from jax import Array
 
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, InputError
-from electra.flax.activations import ACTIVATIONS
+from electra.flax.activations import activation
 from electra.flax.initial import dense
 from electra.flax.model import FlaxElectraModule, wants_dict
 from electra.flax.pretrained import FlaxElectraPreTrainedModel
@@ -53,7 +53,7 @@ class FlaxElectraSequenceSummary(nn.Module):
         if config.summary_use_proj:
             width = config.num_labels if config.summary_proj_to_labels else config.hidden_size
             self.summary = dense(config, width, self.dtype, glorot=True)
-        self.activation = ACTIVATIONS[config.summary_activation or "linear"]
+        self.activation = activation(config.summary_activation or "linear")
         self.last_dropout = nn.Dropout(config.summary_last_dropout)
 
     def __call__(self, hidden: Array, deterministic: bool = True) -> Array:

@@ -25,7 +25,7 @@ from electra.tf.modules import dropout_seeded_by
 from electra.tf.optim import adam, clip, moments, set_moments, update
 from electra.tf.pretrained import policy
 from electra.training.backend import Part
-from electra.training.metrics import Observed
+from electra.training.metrics import Observed, shares
 from electra.training.settings import PretrainSettings
 from electra.weights.files import read_tensors, write_tensors
 from electra.weights.translation import transposed
@@ -157,7 +157,7 @@ class Backend:
             if not all(map(_is_finite, (values["loss"], values["gradient_norm"]))):
                 raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
             self._traced_update(gradients, tf.constant(learning_rate, tf.float32))
-        return _shares(values)
+        return shares(values)
 
     def _look(self, part: Any) -> dict[str, Tensor]:
         outcome = self.outcome(_part(part))
@@ -238,18 +238,6 @@ def _counts(outcome: Outcome, attention_mask: Tensor) -> dict[str, Tensor]:
 
 def _count(chosen: Tensor) -> Tensor:
     return tf.math.count_nonzero(chosen, dtype=tf.int32)
-
-
-def _shares(values: dict[str, float]) -> dict[str, float]:
-    """The sums of a step as the shares a reader understands."""
-    if "real" not in values:
-        return values
-    real, replaced, found, kept = (values.pop(key) for key in ("real", "replaced", "replaced_found", "original_kept"))
-    return values | {
-        "replaced_share": replaced / max(1.0, real),
-        "accuracy_on_replaced": found / max(1.0, replaced),
-        "accuracy_on_original": kept / max(1.0, real - replaced),
-    }
 
 
 def _numpy(tensor: Tensor) -> Any:

@@ -23,7 +23,7 @@ from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, ops, share_
 from electra.torch.initial import fill
 from electra.torch.optim import adam, moments, set_moments, update
 from electra.training.backend import Part
-from electra.training.metrics import Observed
+from electra.training.metrics import Observed, shares
 from electra.training.settings import PretrainSettings
 from electra.weights.files import read_tensors, write_tensors
 
@@ -131,7 +131,7 @@ class Backend:
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
         update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
         self.optimizer.zero_grad()
-        return _shares(values)
+        return shares(values)
 
     @torch.no_grad()
     def observe(self, part: Part) -> Observed:
@@ -186,18 +186,6 @@ def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:
         "replaced": replaced.sum(),
         "replaced_found": (replaced & said).sum(),
         "original_kept": (real & ~replaced & ~said).sum(),
-    }
-
-
-def _shares(values: dict[str, float]) -> dict[str, float]:
-    """The sums of a step as the shares a reader understands."""
-    if "real" not in values:
-        return values
-    real, replaced, found, kept = (values.pop(key) for key in ("real", "replaced", "replaced_found", "original_kept"))
-    return values | {
-        "replaced_share": replaced / max(1.0, real),
-        "accuracy_on_replaced": found / max(1.0, replaced),
-        "accuracy_on_original": kept / max(1.0, real - replaced),
     }
 
 

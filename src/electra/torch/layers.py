@@ -100,7 +100,7 @@ class ElectraSelfAttention(nn.Module):
 
         past     keys and values of an earlier call
         source   (B, S, H) what a cross-attention looks at
-        The weights (B, N, L, K) are those after dropout and before the head mask; None from the fused path.
+        The weights (B, N, L, K) are those after dropout and head mask; None from the fused path.
         """
         query = self._heads(self.query(hidden))  # (B, N, L, D)
         key, value = self._keys_and_values(hidden if source is None else source, past)

@@ -149,3 +149,15 @@ def _join(parts: Iterable[np.ndarray]) -> np.ndarray:
 
 def _stack(parts: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate(list(parts))
+
+
+def shares(values: dict[str, float]) -> dict[str, float]:
+    """The sums of a step as the shares a reader understands."""
+    if "real" not in values:
+        return values
+    real, replaced, found, kept = (values.pop(key) for key in ("real", "replaced", "replaced_found", "original_kept"))
+    return values | {
+        "replaced_share": replaced / max(1.0, real),
+        "accuracy_on_replaced": found / max(1.0, replaced),
+        "accuracy_on_original": kept / max(1.0, real - replaced),
+    }
