@@ -1,13 +1,14 @@
 # make demo    set up and train a tiny ELECTRA on text this installation brings (no download beyond it, six minutes on two cores)
 # make test    set up and run the tests
 # make check   format, lint, types
+# make nightly the tests, with many more random examples
 # make docs    write docs/reference again, from the docstrings and the examples
 PYTHON ?= python3
 # Where the plain torch wheel carries CUDA and none is wanted: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: demo setup test check docs bench
+.PHONY: demo setup test nightly check docs bench
 
 .venv/product: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -33,6 +34,9 @@ demo: .venv/product
 
 test: .venv/development
 	$(BIN)/python -m pytest -n 2 tests
+
+nightly: .venv/development
+	NIGHTLY=1 $(BIN)/python -m pytest -n 2 tests
 
 check: .venv/development
 	$(BIN)/ruff format --check src tests benchmarks examples docs

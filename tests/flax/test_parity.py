@@ -10,6 +10,7 @@ import torch
 from every_head import inputs_of, model_of
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from nightly import examples
 from twins import arrays, check_output, close, twin_of
 
 import electra.flax
@@ -19,7 +20,7 @@ from electra.flax import ops
 from electra.flax.trees import to_arrays
 from electra.heads import HEADS
 
-EXAMPLES = 6  # of each head: compiling one takes seconds
+EXAMPLES = examples(2, 60)  # of each head; compiling one takes seconds
 KINDS: dict[str, dict[str, Any]] = {
     "projected": {},
     "equal": dict(embedding_size=32),

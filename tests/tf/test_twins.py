@@ -8,12 +8,13 @@ import test_parity as random_calls
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightly import examples
 from pairs import TINY, assert_close, gradients, in_tf, make_pair, torch_gradients
 
 from electra.heads import HEADS
 
 TF_HEADS = [head for head in HEADS if "tf" in head.frameworks]
-EXAMPLES = 15  # of each head: 105 in all
+EXAMPLES = examples(3, 60)  # of each head; building and tracing one takes a second
 
 
 def inputs_of(head: Any, rows: int = 2, length: int = 9) -> dict[str, torch.Tensor]:

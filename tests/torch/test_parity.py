@@ -8,11 +8,12 @@ import torch
 import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nightly import examples
 
 import electra
 from electra.heads import HEADS
 
-EXAMPLES = 50  # of each head
+EXAMPLES = examples(50, 1000)  # of each head
 WIDE = st.sampled_from([(8, 2), (12, 3), (16, 4), (32, 1)])  # hidden_size, heads
 ACTIVATIONS = [
     "gelu",

@@ -8,6 +8,7 @@ import numpy as np
 
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, InputError
+from electra.flax.activations import activation
 
 
 def check_inputs(
@@ -44,7 +45,8 @@ def check_inputs(
 
 
 def check_config(config: ElectraConfig) -> None:
-    """Raise ConfigError where cross-attention is asked for without a decoder."""
+    """Raise ConfigError where cross-attention is asked for without a decoder, or an activation that is not there."""
+    activation(config.hidden_act)
     if config.add_cross_attention and not config.is_decoder:
         raise ConfigError("add_cross_attention is for decoders; set is_decoder to true as well")
 
