@@ -73,8 +73,8 @@ def mean(values: Array, counts: Array, ops: Any) -> Array:
 def check_label_shape(problem_type: str, num_labels: int, label_shape: tuple[int, ...], rows: int) -> None:
     """Raise InputError where labels have no shape this problem type can use."""
     one_each = problem_type == "single_label_classification" or num_labels == 1
-    allowed = [(rows,), (rows, 1)] if one_each else [(rows, num_labels)]
-    if label_shape not in allowed:
+    allowed: list[tuple[int, ...]] = [(rows,), (rows, 1)] if one_each else [(rows, num_labels)]
+    if label_shape not in allowed and not (one_each and rows == 1 and label_shape == ()):
         raise InputError(
             f"labels have shape {label_shape}, but problem_type {problem_type} with num_labels {num_labels} takes "
             f"{' or '.join(map(str, allowed))}; set problem_type or num_labels in the configuration"
