@@ -59,9 +59,17 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("head", TF_HEADS, ids=lambda head: head.name)
-def test_every_head_of_every_kind_answers_and_learns_as_its_twin(head, kind):
+# Every head in two kinds, the encoder and the generator in every kind: the others add nothing to these.
+PAIRS = [
+    pytest.param(head, kind, id=f"{head.name}-{kind}")
+    for head in TF_HEADS
+    for number, kind in enumerate(KINDS)
+    if head.name in ("encoder", "masked_lm") or number < 2
+]
+
+
+@pytest.mark.parametrize(("head", "kind"), PAIRS)
+def test_every_head_answers_and_learns_as_its_twin(head, kind):
     check(head.class_name, inputs_of(head), **KINDS[kind])
 
 
