@@ -51,19 +51,15 @@ def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
 
 
 def _to_google(source: Source, stage: Path) -> list[str]:
-    strangers = [name for name in source.networks if name == "model"]
-    if strangers:
+    if "model" in source.networks:
         raise WeightsError(
             f"{source.networks['model'].class_name} has a head the original code does not have; Google's checkpoints hold a "
             "discriminator, a generator or both"
         )
     pair = source.networks
     discriminator, generator = pair.get("discriminator") or pair.get("encoder"), pair.get("generator")
-    for network in (discriminator, generator):
-        if network is not None and not vars(network.config)["tie_word_embeddings"] and network is generator:
-            raise WeightsError(
-                "the generator has an output table of its own; Google's checkpoints have no place for it"
-            )
+    if generator is not None and not vars(generator.config)["tie_word_embeddings"]:
+        raise WeightsError("the generator has an output table of its own; Google's checkpoints have no place for it")
     shared = generator is None or discriminator is None or _share_embeddings(discriminator, generator)
     variables = to_variables(
         None if discriminator is None else discriminator.tensors,
@@ -73,8 +69,7 @@ def _to_google(source: Source, stage: Path) -> list[str]:
     write_bundle(stage / GOOGLE_NAME, variables)
     written = Bundle(stage / GOOGLE_NAME)
     for name, array in variables.items():
-        if not _same(written[name], array):
-            raise WeightsError(f"{name} was not written as it is; the disk may be failing")
+        _check_same(name, written[name], array)
     return [f"{len(variables)} variables in {GOOGLE_NAME}, equal bit for bit when read back"]
 
 
@@ -104,11 +99,15 @@ def _compared(name: str, network: Network, found: Mapping[str, Network]) -> str:
     del found, written  # what was compared can then be let go, one tensor after another
     parameters = 0
     for key, array in network.stored.items():
-        if not _same(again.pop(key), array):
-            raise WeightsError(f"{key} was not written as it is; the disk may be failing")
+        _check_same(key, again.pop(key), array)
         parameters += int(np.size(array))
     count = len(network.stored)
     return f"{name}: {network.class_name}, {count} tensors, {parameters:,} numbers, equal bit for bit when read back"
+
+
+def _check_same(name: str, written: Any, array: Any) -> None:
+    if not _same(written, array):
+        raise WeightsError(f"{name} was not written as it is; the disk may be failing")
 
 
 def _same(one: Any, other: Any) -> bool:

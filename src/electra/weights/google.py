@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from electra.weights.names import head_of
-from electra.weights.translation import is_matrix, kind_of
+from electra.weights.names import TIED_TABLE, head_of
+from electra.weights.translation import kind_of, transposed
 
 Array = Any
 
@@ -92,11 +92,6 @@ def _network(left: set[str], network: str, head: str) -> Iterator[tuple[str, str
             yield ours, name
 
 
-def from_google(array: Array, name: str) -> Array:
-    """A variable's value in our layout: matrices are transposed."""
-    return array.T if is_matrix(name) else array
-
-
 def to_variables(
     discriminator: Mapping[str, Array] | None, generator: Mapping[str, Array] | None, shares_embeddings: bool
 ) -> dict[str, Array]:
@@ -106,6 +101,6 @@ def to_variables(
     for tensors, scope in ((generator, "electra" if alone else "generator"), (discriminator, "electra")):
         embeddings = "electra" if shares_embeddings or scope == "electra" else scope
         for name, array in (tensors or {}).items():
-            if name != "generator_lm_head.weight" and (name.startswith(ENCODER) or head_of(name)):
-                variables[google_name(name, scope, embeddings)] = from_google(array, name)
+            if name != TIED_TABLE and (name.startswith(ENCODER) or head_of(name)):
+                variables[google_name(name, scope, embeddings)] = transposed(name, array)
     return variables

@@ -15,10 +15,10 @@ from electra.heads import HEADS
 from electra.weights import matching
 from electra.weights.bundle import Bundle
 from electra.weights.folders import holds_weights, read_weights
-from electra.weights.google import find_networks, from_google
+from electra.weights.google import find_networks
 from electra.weights.infer import infer_config
 from electra.weights.names import TIED_TABLE, canonical, head_of, tensors
-from electra.weights.translation import turned_shapes
+from electra.weights.translation import transposed, turned_shapes
 
 NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM", "encoder": "ElectraModel"}
 NEWEST = re.compile(r'^model_checkpoint_path:\s*"(.+)"', re.MULTILINE)
@@ -125,7 +125,7 @@ class _Variables(Mapping[str, Any]):
         self.bundle, self.names = bundle, names
 
     def __getitem__(self, name: str) -> Any:
-        return from_google(self.bundle[self.names[name]], name)
+        return transposed(name, self.bundle[self.names[name]])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -183,7 +183,7 @@ def _network(
     config = infer_config(shapes, **known) if path is None else ElectraConfig.from_pretrained(path, **known)
     config.architectures = [class_name]
     part = next((row.tensors for row in HEADS if row.class_name == class_name), "encoder")
-    expected = tensors(config) | (tensors(config, part) if part != "encoder" else {})
+    expected = tensors(config) | tensors(config, part)
     is_tied = bool(vars(config)["tie_word_embeddings"])
     found = matching.match(shapes, expected, is_tied=is_tied)
     if found.missing or found.mismatched:
