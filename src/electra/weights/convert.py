@@ -12,10 +12,9 @@ import numpy as np
 from electra.errors import UsageError, WeightsError, did_you_mean
 from electra.weights.bundle import Bundle, write_bundle
 from electra.weights.checkpoint import write_folder_atomically
-from electra.weights.files import BFLOAT16
 from electra.weights.folders import save_model
-from electra.weights.google import EMBEDDINGS, to_variables
-from electra.weights.sources import Network, Source, open_source
+from electra.weights.google import EMBEDDINGS, ENCODER, to_variables
+from electra.weights.sources import Network, Selection, Source, open_source
 
 TARGETS = {"torch": "safetensors", "safetensors": "safetensors", "tf": "h5", "flax": "msgpack", "google": ""}
 GOOGLE_NAME = "model.ckpt-0"
@@ -61,11 +60,12 @@ def _to_google(source: Source, stage: Path) -> list[str]:
     if generator is not None and not vars(generator.config)["tie_word_embeddings"]:
         raise WeightsError("the generator has an output table of its own; Google's checkpoints have no place for it")
     shared = generator is None or discriminator is None or _share_embeddings(discriminator, generator)
-    variables = to_variables(
-        None if discriminator is None else discriminator.tensors,
-        None if generator is None else generator.tensors,
-        shared,
-    )
+    of_generator = None if generator is None else generator.tensors
+    if generator is not None and discriminator is not None and _have_same(discriminator, generator, ENCODER):
+        of_generator = Selection(
+            generator.tensors, [name for name in generator.tensors if not name.startswith(ENCODER)]
+        )
+    variables = to_variables(None if discriminator is None else discriminator.tensors, of_generator, shared)
     write_bundle(stage / GOOGLE_NAME, variables)
     written = Bundle(stage / GOOGLE_NAME)
     for name, array in variables.items():
@@ -75,12 +75,7 @@ def _to_google(source: Source, stage: Path) -> list[str]:
 
 def _share_embeddings(discriminator: Network, generator: Network) -> bool:
     """Whether both hold the same embeddings. WeightsError where they differ and the original could not have it so."""
-    names = [name for name in discriminator.tensors if name.startswith(EMBEDDINGS)]
-    if all(
-        np.shape(discriminator.tensors[name]) == np.shape(generator.tensors[name])
-        and _same(discriminator.tensors[name], generator.tensors[name])
-        for name in names
-    ):
+    if _have_same(discriminator, generator, EMBEDDINGS):
         return True
     sizes = vars(generator.config)
     if sizes["embedding_size"] != sizes["hidden_size"]:
@@ -90,6 +85,14 @@ def _share_embeddings(discriminator: Network, generator: Network) -> bool:
             f"{sizes['hidden_size']}. Are the two from one run?"
         )
     return False
+
+
+def _have_same(one: Network, other: Network, prefix: str) -> bool:
+    """Whether the tensors of a part, such as the encoder, are the same in both."""
+    names = [name for name in one.tensors if name.startswith(prefix)]
+    return set(names) == {name for name in other.tensors if name.startswith(prefix)} and all(
+        _same(one.tensors[name], other.tensors[name]) for name in names
+    )
 
 
 def _compared(name: str, network: Network, found: Mapping[str, Network]) -> str:
@@ -111,6 +114,7 @@ def _check_same(name: str, written: Any, array: Any) -> None:
 
 
 def _same(one: Any, other: Any) -> bool:
-    if one.dtype == BFLOAT16 or other.dtype == BFLOAT16:
-        return bool((one == other).all())
-    return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=True))
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    bits = f"u{one.dtype.itemsize}"  # so that NaN equals itself, and -0 is not 0
+    return bool(np.array_equal(one.view(bits), other.view(bits)))

@@ -149,7 +149,8 @@ def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
     networks = {}
     for name, variables in found.variables.items():
         held = _Variables(bundle, variables)
-        of_this = {} if name == "generator" and len(found.variables) == 2 else known
+        has_own = any(variable.startswith("generator/encoder/") for variable in variables.values())
+        of_this = {} if has_own and len(found.variables) == 2 else known
         networks[name] = _network(prefix, NETWORKS[name], held, held.shapes(), config, of_this)
     return Source("checkpoint of Google's code", networks, prefix.parent, found.others)
 
