@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nightly import examples
 
 from electra.tasks.answers import (
     best_of,
@@ -16,7 +17,6 @@ from electra.tasks.answers import (
     normalize,
     working_threshold,
 )
-from nightly import examples
 
 # words, articles, punctuation of ASCII and beyond, white space of several kinds, capital letters that grow when lowered
 PARTS = [

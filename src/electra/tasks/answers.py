@@ -110,7 +110,7 @@ def best_threshold(
     Questions are answered one after another, the likeliest to have an answer first. The published search, kept here: 0.0
     stands for answering nothing, whatever the scores are, and questions of one score may fall on two sides of it.
     """
-    found = current = sum(not has_answer[key] for key in scores)
+    found = current = float(sum(not has_answer[key] for key in scores))
     at = 0.0
     for key in sorted(no_answer_scores, key=lambda name: no_answer_scores[name]):
         if key in scores:
