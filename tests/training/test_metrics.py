@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from electra.training.metrics import Observed, average_precision, entropy, measure, roc_auc
+from electra.tasks.metrics import roc_auc
+from electra.training.metrics import Observed, average_precision, entropy, measure
 
 
 @pytest.fixture(params=["distinct scores", "ties", "all equal"])

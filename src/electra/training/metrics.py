@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from electra.tasks.metrics import roc_auc
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
@@ -88,16 +90,6 @@ def as_shipped(batches: list[Observed]) -> dict[str, float]:
         "disc_precision": _weighted(predicted == replaced, predicted * real),
         "disc_recall": _weighted(predicted == replaced, replaced * real),
     }
-
-
-def roc_auc(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The chance that a replaced token scores above an original one, ties half; NaN where one kind is absent."""
-    positives, negatives = int(labels.sum()), int((~labels).sum())
-    if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # the mean rank of tied scores, from 1
-    return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
