@@ -105,7 +105,7 @@ class Kind(ABC):
 
     name: ClassVar[str]  # as users write it
     head: ClassVar[str]  # the row of electra.heads.HEADS that answers it
-    measures: ClassVar[tuple[str, ...]]  # the names its scores may have
+    measures: ClassVar[tuple[str, ...]]  # the names its scores may have; the first decides where a task names no other
 
     @abstractmethod
     def labels(self, examples: Sequence[Any]) -> tuple[str, ...]:
@@ -131,10 +131,7 @@ class Kind(ABC):
     def scores(
         self, examples: Sequence[Any], predictions: Sequence[Prediction], labels: tuple[str, ...]
     ) -> dict[str, float]:
-        """The measures by name, as shares (0 to 1; correlations -1 to 1), over the examples whose truth is known.
-
-        The first of them decides which model is better: it depends on the task (CoLA's is not MRPC's) and its labels.
-        """
+        """The measures by name, as shares (0 to 1; correlations -1 to 1), over the examples whose truth is known."""
 
 
 def collate(
