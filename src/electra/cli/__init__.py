@@ -11,6 +11,7 @@ COMMANDS = {
     "pretrain": ("electra.cli.pretrain", "train a generator and a discriminator on a corpus, or continue"),
     "inspect": ("electra.cli.inspect", "show how probable it is that each token of a text was replaced"),
     "convert": ("electra.cli.convert", "turn a checkpoint of any kind into another kind"),
+    "data": ("electra.cli.data", "check a labelled data set before anything is trained on it"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
 }
 
