@@ -12,6 +12,7 @@ COMMANDS = {
     "inspect": ("electra.cli.inspect", "show how probable it is that each token of a text was replaced"),
     "convert": ("electra.cli.convert", "turn a checkpoint of any kind into another kind"),
     "data": ("electra.cli.data", "check a labelled data set before anything is trained on it"),
+    "verify": ("electra.cli.verify", "say whether a model folder is what it was, and whether its parts agree"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
 }
 

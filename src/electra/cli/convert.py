@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from electra.tokenization.files import FILES
+from electra.verification.record import seal
 from electra.weights.convert import convert as write
 from electra.weights.sources import Source, open_source
 
@@ -35,9 +36,11 @@ def convert(
     found = open_source(source, config, **known)
     for line in _found(source, found):
         print(line, file=sys.stderr)
-    for line in write(found, target, to, also=partial(_write_vocabulary, found, to), overwrite=overwrite):
+    for line in write(found, target, to, also=partial(_write_beside, found, to), overwrite=overwrite):
         print(line, file=sys.stderr)
     print(f"{target} is ready", file=sys.stderr)
+    if to not in ("google", "onnx"):
+        print(f"its answers go on record, for later checks, with: electra verify {target} --write", file=sys.stderr)
     return 0
 
 
@@ -54,6 +57,17 @@ def _found(path: Path, source: Source) -> list[str]:
         more = f" and {len(source.left_out) - 4} more" if len(source.left_out) > 4 else ""
         lines.append(f"  left out, as no network of these classes has them: {shown}{more}")
     return lines
+
+
+def _write_beside(source: Source, to: str, stage: Path) -> None:
+    """Write the tokenizer and the manifest of each network.
+
+    Logits are left to `electra verify --write`: they need a framework and the whole model in memory, conversion neither.
+    """
+    _write_vocabulary(source, to, stage)
+    if to != "google":
+        for folder in [stage] if source.is_single else [stage / name for name in source.networks]:
+            seal(folder, with_logits=False)
 
 
 def _write_vocabulary(source: Source, to: str, stage: Path) -> None:

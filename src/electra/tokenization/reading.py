@@ -47,7 +47,7 @@ def read_folder(path: Path) -> Stored:
     added = _added_tokens(whole, config, ids, named)
     return Stored(
         vocabulary=_vocabulary(path, whole, names),
-        recorded=_normalizer_of(whole) | {key: config[key] for key in NORMALIZATION if key in config},
+        recorded=normalizer_of(whole) | {key: config[key] for key in NORMALIZATION if key in config},
         special_tokens=_special_tokens({**roles, **named}, {token.content: token for token in added.values()}),
         added=added,
         settings={k: value for k, value in config.items() if k not in _SPECIAL_KEYS and k not in NORMALIZATION},
@@ -77,7 +77,8 @@ def _vocabulary_of(whole: Json, path: Path) -> list[str]:
     return [by_id[i] for i in range(len(by_id))]
 
 
-def _normalizer_of(whole: Json) -> dict[str, bool | None]:
+def normalizer_of(whole: Json) -> dict[str, bool | None]:
+    """The normalisation that the content of a tokenizer.json states; empty where it is not BERT's."""
     normalizer = whole.get("normalizer") or {}
     if normalizer.get("type") != "BertNormalizer":
         return {}

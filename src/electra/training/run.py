@@ -4,7 +4,7 @@
     RUN/metrics.jsonl             one JSON object a line, the truth of the run; kinds: train, evaluation, note
     RUN/checkpoints/step-N/       discriminator/ and generator/ (plain model folders), optimizer.safetensors, state.json,
                                   manifest.json with the size and sha256 of each file
-    RUN/discriminator, RUN/generator   the networks of the finished run
+    RUN/discriminator, RUN/generator   the networks of the finished run, each with a manifest for `electra verify`
 
 Unusual here: a checkpoint is a folder that appears whole or not at all, and a run continues from the newest whole one.
 """
@@ -18,6 +18,7 @@ from typing import Any
 from electra.config import read_json_object
 from electra.errors import DataError, FrozenRunError
 from electra.training.settings import MACHINE_KEYS
+from electra.verification.record import seal
 from electra.weights.checkpoint import sweep_stale, verify_manifest, write_folder_atomically
 from electra.weights.files import write_atomically
 
@@ -89,6 +90,7 @@ class RunFolder:
         for name in names:
             with write_folder_atomically(self.path / name) as stage:
                 shutil.copytree(checkpoint / name, stage, dirs_exist_ok=True)
+                seal(stage)
 
     # -- metrics ------------------------------------------------------------------------------------------------------
 

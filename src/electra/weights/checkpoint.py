@@ -1,7 +1,8 @@
 """Whole folders on disk: written so that at every instant the old one or the new one is there, and checked when read.
 
 write_folder_atomically   stage beside the target, fsync, add manifest.json (sizes, sha256), fsync, rename, fsync
-verify_manifest           every file of a folder against its manifest
+write_manifest            the same manifest.json for a folder that is there, with more facts about it
+read_manifest             what a folder's manifest says; changed_files, verify_manifest: every file against it
 sweep_stale               remove what a killed process left
 
 Unusual here: replacing a folder takes two renames. A process killed between them leaves the old folder under the name
@@ -13,14 +14,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
 from electra.errors import DataError, WriteError
-from electra.weights.files import sync_folder
+from electra.weights.files import sync_folder, write_atomically
 
 MANIFEST = "manifest.json"
 STAGE = ".stage-"  # .NAME.stage-PID-xxxx
@@ -31,7 +32,8 @@ OLD = ".stage-old"  # .NAME.stage-old
 def write_folder_atomically(path: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `path` when the block ends well; `path` is untouched when it does not.
 
-    The folder gets a manifest.json of sizes and sha256 sums. Raises WriteError where the disk refuses.
+    The folder gets a manifest.json of sizes and sha256 sums, unless the block wrote it one. Raises WriteError where the
+    disk refuses.
     """
     path = Path(path).absolute()
     try:
@@ -42,7 +44,9 @@ def write_folder_atomically(path: Path) -> Iterator[Path]:
         raise WriteError(f"{path} could not be written ({error})") from error
     try:
         yield stage
-        _write_manifest(stage)
+        if not (stage / MANIFEST).exists():
+            write_manifest(stage, {})
+        _sync_all(stage)
         _put_in_place(stage, path)
     except OSError as error:
         if isinstance(error, WriteError):
@@ -62,21 +66,45 @@ def new_stage(path: Path) -> Path:
     return stage
 
 
-def _write_manifest(folder: Path) -> None:
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    entries = {file.relative_to(folder).as_posix(): _entry(file) for file in files}
-    for file in files:
-        _sync(file)
-    manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({"files": entries}, indent=1) + "\n", encoding="utf-8")
-    _sync(manifest)
-    for inner in [*(child for child in folder.rglob("*") if child.is_dir()), folder]:
-        sync_folder(inner)
+def write_manifest(folder: Path, facts: Mapping[str, Mapping[str, Any] | Sequence[Any]]) -> None:
+    """Write manifest.json: "files", the size and sha256 of every file that is not hidden, and `facts` beside it.
+
+    The old manifest is there, or the new one, at every instant. Raises WriteError where the disk refuses.
+    """
+    files = {name: _entry(folder / name) for name in list_files(folder)}
+    sections = ",\n".join(f"{json.dumps(name)}: {_section(value)}" for name, value in {"files": files, **facts}.items())
+    write_atomically(folder / MANIFEST, lambda file: file.write(f"{{\n{sections}\n}}\n".encode()))
+
+
+def _section(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """JSON with a line for each entry: ids and shapes spread over lines of their own would hide the rest."""
+    if isinstance(value, Mapping):
+        lines = [f" {json.dumps(key)}: {json.dumps(entry)}" for key, entry in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
+    return "[\n" + ",\n".join(f" {json.dumps(entry)}" for entry in value) + "\n]"
+
+
+def list_files(folder: Path) -> list[str]:
+    """The files in a folder and below that are not hidden, but for its manifest, by their paths inside it."""
+    found = (file.relative_to(folder) for file in sorted(folder.rglob("*")) if file.is_file())
+    return [
+        name.as_posix()
+        for name in found
+        if name.as_posix() != MANIFEST and not any(p.startswith(".") for p in name.parts)
+    ]
 
 
 def _entry(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         return {"size": file.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+
+
+def _sync_all(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            _sync(file)
+    for inner in [*(child for child in folder.rglob("*") if child.is_dir()), folder]:
+        sync_folder(inner)
 
 
 def _sync(file: Path) -> None:
@@ -108,20 +136,34 @@ def _restore(path: Path) -> None:
         old.rename(path)
 
 
-def verify_manifest(path: Path) -> None:
-    """Check every file of a folder against its manifest; DataError lists all that are absent or different."""
-    entries = read_json_object(Path(path) / MANIFEST).get("files")
-    if not isinstance(entries, dict):
-        raise DataError(f'{path}/{MANIFEST} has no "files"; the folder is not one of ours, or is damaged')
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The object in a folder's manifest.json. DataError where there is none, or it does not list files."""
+    held = read_json_object(folder / MANIFEST)
+    files = held.get("files")
+    if not isinstance(files, dict) or not all(
+        isinstance(entry, dict) and entry.keys() == {"size", "sha256"} for entry in files.values()
+    ):
+        raise DataError(f'{folder}/{MANIFEST} has no "files"; the folder is not one of ours, or is damaged')
+    return held
+
+
+def changed_files(folder: Path, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is absent or other than the entries of a manifest say, in words."""
     problems = []
     for name, entry in entries.items():
-        file = Path(path) / name
+        file = folder / name
         if not file.is_file():
             problems.append(f"{name} is missing")
         elif file.stat().st_size != entry["size"]:
             problems.append(f"{name} has {file.stat().st_size} bytes, expected {entry['size']}")
         elif _entry(file) != entry:
             problems.append(f"{name} has other content than was written (sha256 differs)")
+    return problems
+
+
+def verify_manifest(path: Path) -> None:
+    """Check every file of a folder against its manifest; DataError lists all that are absent or different."""
+    problems = changed_files(Path(path), read_manifest(Path(path))["files"])
     if problems:
         raise DataError(f"{path} is damaged: {'; '.join(problems)}. Restore it from a good copy")
 
