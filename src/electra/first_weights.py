@@ -33,12 +33,16 @@ def first_networks(configs: Mapping[str, ElectraConfig], *, seed: int, start: st
     networks = {}
     for number, (name, config) in enumerate(configs.items()):
         shapes = tensors(config) | tensors(config, NETWORKS[name])
-        # A generator as wide as its discriminator must not begin as its copy.
-        networks[name] = first_weights(shapes, vars(config)["initializer_range"], len(NETWORKS) * seed + number)
+        networks[name] = first_weights(shapes, vars(config)["initializer_range"], seed_of(number, seed))
     if start == "local":
         first = next(iter(configs))
         networks[first] |= start_locally(networks[first], configs[first])
     return networks
+
+
+def seed_of(number: int, seed: int) -> int:
+    """The seed of a run's network: a generator as wide as its discriminator must not begin as its copy."""
+    return len(NETWORKS) * seed + number
 
 
 def _first(name: str, shape: Shape, std: float, seed: int) -> Array:

@@ -23,6 +23,8 @@ class Pretrain:
     """tiny, small, small++, base, large, small-as-shipped: where the settings start"""
     recipe: Path | None = None
     """a TOML file of settings, instead of a preset"""
+    init_from: Annotated[tuple[Path, ...], tyro.conf.UseAppendAction] = ()
+    """begin with the weights of a checkpoint: Google's, a model folder, a run; twice for a discriminator and a generator"""
     framework: str = "torch"
     """what trains"""
     quiet: bool = False
@@ -42,7 +44,10 @@ def main(words: list[str]) -> int:
 
     from electra.training.pretrain import pretrain
 
-    stop = pretrain(command.settings, command.corpus, command.run, framework=command.framework, panel=not command.quiet)
+    stop = pretrain(
+        command.settings, command.corpus, command.run, init_from=command.init_from, framework=command.framework,
+        panel=not command.quiet,
+    )  # fmt: skip
     if stop.signal:
         return stop.exit_code
     print(f"the discriminator is in {command.run / 'discriminator'}; look at it:", file=sys.stderr)

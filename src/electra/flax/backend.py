@@ -44,7 +44,11 @@ class Backend:
     """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
 
     def __init__(
-        self, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]
+        self,
+        networks: dict[str, ElectraConfig],
+        settings: PretrainSettings,
+        special_ids: dict[str, int],
+        weights: Mapping[str, Arrays] | None = None,
     ) -> None:
         self.settings, self.special_ids = settings, special_ids
         self.devices = _devices(settings.device, settings.batch_size // settings.accumulate)
@@ -57,7 +61,7 @@ class Backend:
         self.models = {name: CLASSES[name](config, dtype=dtype, _do_init=False) for name, config in networks.items()}
         if "generator" in networks:
             check_shared(networks["generator"], networks["discriminator"])
-        first = first_networks(networks, seed=settings.seed, start=settings.start)
+        first = weights or first_networks(networks, seed=settings.seed, start=settings.start)
         self._adopt({name: to_tree(_own(self.models[name], arrays)) for name, arrays in first.items()})
         self._gradients = jax.jit(self._gradients_of_part)
         self._add = jax.jit(lambda one, other: jax.tree.map(jnp.add, one, other), donate_argnums=0)

@@ -4,7 +4,7 @@ Unusual here: the dropout of a step is seeded by the step, so there is no random
 update are two graphs, so that a loss that is not finite is seen between them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from electra.tf.pretrained import policy
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
 from electra.training.settings import PretrainSettings
-from electra.weights.files import read_tensors, write_tensors
+from electra.weights.files import Arrays, read_tensors, write_tensors
 from electra.weights.translation import transposed
 
 Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
@@ -43,7 +43,11 @@ class Backend:
     """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
 
     def __init__(
-        self, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]
+        self,
+        networks: dict[str, ElectraConfig],
+        settings: PretrainSettings,
+        special_ids: dict[str, int],
+        weights: Mapping[str, Arrays] | None = None,
     ) -> None:
         if settings.threads:
             set_threads(settings.threads)
@@ -54,7 +58,7 @@ class Backend:
         )
         with self._place():
             models = {name: CLASSES[name](config) for name, config in networks.items()}
-            for name, arrays in first_networks(networks, seed=settings.seed, start=settings.start).items():
+            for name, arrays in (weights or first_networks(networks, seed=settings.seed, start=settings.start)).items():
                 fill(models[name].named_weights(), arrays)
             self._adopt(models)
 

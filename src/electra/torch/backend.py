@@ -6,7 +6,7 @@ library is told to keep its pages, which costs memory and saves a fifth of a ste
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from electra.torch.optim import adam, moments, set_moments, update
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
 from electra.training.settings import PretrainSettings
-from electra.weights.files import read_tensors, write_tensors
+from electra.weights.files import Arrays, read_tensors, write_tensors
 
 CLASSES = {"discriminator": ElectraForPreTraining, "generator": ElectraForMaskedLM, "masked_lm": ElectraForMaskedLM}
 
@@ -34,7 +34,11 @@ class Backend:
     """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
 
     def __init__(
-        self, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]
+        self,
+        networks: dict[str, ElectraConfig],
+        settings: PretrainSettings,
+        special_ids: dict[str, int],
+        weights: Mapping[str, Arrays] | None = None,
     ) -> None:
         keep_freed_memory()
         if settings.threads:
@@ -45,7 +49,7 @@ class Backend:
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
         models = {name: CLASSES[name](config) for name, config in networks.items()}
-        for name, arrays in first_networks(networks, seed=settings.seed, start=settings.start).items():
+        for name, arrays in (weights or first_networks(networks, seed=settings.seed, start=settings.start)).items():
             fill(dict(models[name].named_parameters()), arrays)
         self._adopt(models)
 

@@ -1,6 +1,6 @@
 """The one seam between a training loop and a framework. Each framework's package has one class that keeps it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from electra.config import ElectraConfig
 from electra.errors import UsageError, did_you_mean, install_hint
 from electra.training.metrics import Observed
 from electra.training.settings import PretrainSettings
+from electra.weights.files import Arrays
 
 Part = tuple[Batch, Masked]
 
@@ -44,9 +45,13 @@ class Backend(Protocol):
 
 
 def open_backend(
-    framework: str, networks: dict[str, ElectraConfig], settings: PretrainSettings, special_ids: dict[str, int]
+    framework: str,
+    networks: dict[str, ElectraConfig],
+    settings: PretrainSettings,
+    special_ids: dict[str, int],
+    weights: Mapping[str, Arrays] | None = None,
 ) -> Backend:
-    """The backend of a framework, its networks initialised from the run's seed."""
+    """The backend of a framework; its networks begin with `weights`, else with the first weights of the run's seed."""
     if framework not in FRAMEWORKS:
         raise UsageError(
             f'there is no framework "{framework}"{did_you_mean(framework, FRAMEWORKS)}; expected {", ".join(FRAMEWORKS)}'
@@ -56,5 +61,5 @@ def open_backend(
         import_module(package)
     except ImportError:
         raise install_hint(package, framework, f"pretraining with --framework {framework}") from None
-    backend: Backend = import_module(module).Backend(networks, settings, special_ids)
+    backend: Backend = import_module(module).Backend(networks, settings, special_ids, weights)
     return backend

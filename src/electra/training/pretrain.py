@@ -8,8 +8,8 @@ continues bit for bit; and a loss that is not finite ends the run before it can 
 
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from electra.data.segments import build_segments
 from electra.errors import CorpusError, RunFailedError
 from electra.objective import mask_tokens
 from electra.training.backend import Backend, Part, open_backend
+from electra.training.begin import Beginning, begin
 from electra.training.interrupt import StopRequest, stop_on_signal
 from electra.training.metrics import measure
 from electra.training.panel import Panel, clock
@@ -85,31 +86,41 @@ def split_rows(rows: Batch, parts: int) -> list[Batch]:
 
 
 def pretrain(
-    settings: PretrainSettings, corpus_folder: Path, run_folder: Path, *, framework: str = "torch", panel: bool = True
+    settings: PretrainSettings,
+    corpus_folder: Path,
+    run_folder: Path,
+    *,
+    init_from: Sequence[Path] = (),
+    framework: str = "torch",
+    panel: bool = True,
 ) -> StopRequest:
     """Begin a run, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
 
     corpus_folder  written by `electra prepare`
     run_folder     gets settings, metrics and checkpoints; at the end discriminator/ and generator/, or masked_lm/
+    init_from      checkpoints whose weights the networks begin with (electra.training.begin); then first weights are drawn
+                   for what these lack, as the original's
     panel          show progress on the terminal
-    Raises CorpusError where the corpus cannot feed it, FrozenRunError where the folder holds another run, RunFailedError
-    where the loss is not finite.
+    Raises CorpusError where the corpus cannot feed it, FrozenRunError where the folder holds another run, WeightsError or
+    ConfigError where a checkpoint cannot be begun with, RunFailedError where the loss is not finite.
     """
     run = RunFolder(run_folder)
     corpus, examples = _examples(corpus_folder, "train", settings)
     if len(examples) == 0:
         raise CorpusError(f"{corpus_folder} gives no example of {settings.max_length} tokens; prepare more text")
-    networks = settings.networks(corpus.vocab_size, corpus.special_ids["pad"])
+    if init_from:
+        settings = replace(settings, start="original")
+    start = begin(init_from, settings, corpus, run)
 
     def new_backend() -> Backend:
-        return open_backend(framework, networks, settings, corpus.special_ids)
+        return open_backend(framework, start.networks, settings, corpus.special_ids, start.weights)
 
     if settings.minutes is not None:
         settings = _with_measured_steps(settings, run, new_backend, corpus_folder)
     backend = new_backend()
-    record = _record(settings, corpus, networks, backend)
-    run.begin(record)
-    return Pretraining(settings, corpus, run, backend, list(networks)).go(panel)
+    start.weights = None  # the backend has them
+    run.begin(_record(settings, corpus, start.networks, backend) | start.record)
+    return Pretraining(settings, corpus, run, backend, start).go(panel)
 
 
 def _with_measured_steps(
@@ -143,11 +154,11 @@ class Pretraining:
     """One run under way: its loop, its metrics, its checkpoints."""
 
     def __init__(
-        self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, networks: list[str]
+        self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, start: Beginning
     ) -> None:
-        self.settings, self.corpus, self.run, self.backend, self.networks = settings, corpus, run, backend, networks
+        self.settings, self.corpus, self.run, self.backend, self.start = settings, corpus, run, backend, start
         self.steps = Steps(Path(corpus.folder), "train", settings)
-        self.panel = Panel(f"electra: {settings.size}, {settings.objective}", settings.steps)
+        self.panel = Panel(f"electra: {start.title}, {settings.objective}", settings.steps)
         self.seconds, self.tokens = 0.0, 0  # of the whole run, over all its continuations
         self.saved_at: int | None = None
         self.has_held_out = corpus.description["splits"]["validation"]["documents"] > 0
@@ -156,6 +167,8 @@ class Pretraining:
         """Train from the newest checkpoint to the last step, or until asked to stop."""
         with stop_on_signal() as stop, self.panel as panel:
             first = self._resume(panel)
+            if first == 0 and self.start.notes:
+                self._tell_beginning(show)
             parts = ordered(self.steps, start=first, stop=self.settings.steps, workers=self.settings.workers)
             step = first
             try:
@@ -183,6 +196,14 @@ class Pretraining:
         self.run.forget_after(state["step"])
         panel.note(f"continuing after step {state['step']:,} of {self.settings.steps:,}")
         return int(state["step"])
+
+    def _tell_beginning(self, show: bool) -> None:
+        """Write down what the networks begin with, and how good they are before the first step."""
+        for text in self.start.notes:
+            self.panel.note(text)
+            self.run.append({"kind": "note", "step": 0, "text": text})
+        if self.has_held_out:
+            self.evaluate(0, show)
 
     def _step(self, step: int, parts: list[Part], show: bool) -> None:
         settings = self.settings
@@ -234,7 +255,7 @@ class Pretraining:
 
         def write(stage: Path) -> None:
             self.backend.save(stage)
-            for name in self.networks:
+            for name in self.start.networks:
                 shutil.copytree(self.corpus.tokenizer_folder, stage / name, dirs_exist_ok=True)
 
         self.run.save(
@@ -245,7 +266,7 @@ class Pretraining:
     def _finish(self, step: int, show: bool) -> None:
         checkpoint = self.run.newest(self.panel.note)
         assert checkpoint is not None
-        self.run.export(checkpoint, self.networks)
+        self.run.export(checkpoint, list(self.start.networks))
         if show:
             self.panel.note(f"{step:,} steps, {self.tokens:,} tokens in {clock(self.seconds)}")
 
