@@ -32,6 +32,10 @@ GENERAL_DEFAULTS: dict[str, Any] = {
     "torch_dtype": None,
     "summary_first_dropout": 0.0,
     "summary_proj_to_labels": False,
+    "joint_prediction": True,  # these four: electra.torch.original_heads, question answering
+    "answerable_classifier": True,
+    "answerable_uses_start_logits": True,
+    "beam_size": 20,
 }
 
 # Keys other tools write into config.json that say nothing about this model: kept as they are, without a warning.

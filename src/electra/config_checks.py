@@ -13,12 +13,13 @@ SUMMARY_TYPES = ("first", "last", "mean", "cls_index")
 PROBLEM_TYPES = (None, "regression", "single_label_classification", "multi_label_classification")
 POSITIVE_INTEGERS = (
     "vocab_size", "embedding_size", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings",
-    "type_vocab_size",
+    "type_vocab_size", "beam_size",
 )  # fmt: skip
 SHARES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "summary_last_dropout", "summary_first_dropout")
 SWITCHES = (
     "summary_use_proj", "summary_proj_to_labels", "use_cache", "is_decoder", "add_cross_attention", "tie_word_embeddings",
-    "output_attentions", "output_hidden_states", "return_dict",
+    "output_attentions", "output_hidden_states", "return_dict", "joint_prediction", "answerable_classifier",
+    "answerable_uses_start_logits",
 )  # fmt: skip
 
 

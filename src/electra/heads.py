@@ -44,3 +44,10 @@ HEADS = (
     Head("token_classification", "ElectraForTokenClassification", "BLN", ALL),
     Head("question_answering", "ElectraForQuestionAnswering", "BL", ALL),
 )
+
+# The heads the original code fine-tunes, where they are not the page's; named as the page's rows they stand in for.
+ORIGINAL_HEADS = (
+    Head("sequence_classification", "ElectraOriginalForSequenceClassification", "BN", ALL, part="token_classification"),
+    Head("token_classification", "ElectraOriginalForTokenClassification", "BLN", ALL),
+    Head("question_answering", "ElectraOriginalForQuestionAnswering", "BL", ALL, part="original_question_answering"),
+)

@@ -64,6 +64,27 @@ def span_cross_entropy(start_logits: Array, end_logits: Array, starts: Array, en
     return total / 2
 
 
+def answer_loss(
+    start_logits: Array,
+    end_logits: Array,
+    no_answer_logits: Array | None,
+    starts: Array,
+    ends: Array,
+    is_impossible: Array | None,
+    ops: Any,
+) -> Array:
+    """Of the original's head: the span, and with half the weight whether there is none. no_answer_logits (B,).
+
+    is_impossible (B,) 1 where the text holds no answer; None: where the answer starts at position 0, [CLS].
+    Source: google-research/electra, finetune/qa/qa_tasks.py.
+    """
+    total = span_cross_entropy(start_logits, end_logits, starts, ends, ops)
+    if no_answer_logits is None:
+        return total
+    expected = starts.reshape((-1,)) == 0 if is_impossible is None else is_impossible.reshape((-1,))
+    return total + 0.5 * ops.binary_cross_entropy(no_answer_logits, ops.to_float(expected)).mean()
+
+
 def mean(values: Array, counts: Array, ops: Any) -> Array:
     """The mean of the values that count (bool)."""
     weights = ops.to_float(counts)

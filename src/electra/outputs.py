@@ -129,3 +129,24 @@ class QuestionAnsweringModelOutput(ModelOutput):
     end_logits: Array
     hidden_states: tuple[Array, ...] | None
     attentions: tuple[Array, ...] | None
+
+
+class OriginalQuestionAnsweringOutput(ModelOutput):
+    """Where the answer stands, by the original's head; loss where both positions were given.
+
+    start_logits, end_logits (B, L)       -1000 lower outside the text; end_logits are absent where beams are there
+    no_answer_logits (B,)                 above 0 where the text seems to hold no answer
+    start_top_log_probs, _index (B, K)    of joint prediction: the K likeliest starts,
+    end_top_log_probs, _index (B, K, K)   and for each the K likeliest ends
+    """
+
+    loss: Array | None
+    start_logits: Array
+    end_logits: Array | None
+    no_answer_logits: Array | None
+    start_top_log_probs: Array | None
+    start_top_index: Array | None
+    end_top_log_probs: Array | None
+    end_top_index: Array | None
+    hidden_states: tuple[Array, ...] | None
+    attentions: tuple[Array, ...] | None

@@ -10,6 +10,11 @@ from electra.flax.heads import (
     share_embeddings,
 )
 from electra.flax.model import FlaxElectraModel, FlaxElectraModule
+from electra.flax.original_heads import (
+    FlaxElectraOriginalForQuestionAnswering,
+    FlaxElectraOriginalForSequenceClassification,
+    FlaxElectraOriginalForTokenClassification,
+)
 from electra.flax.pretrained import FlaxElectraPreTrainedModel
 from electra.flax.task_heads import (
     FlaxElectraForMultipleChoice,
@@ -39,6 +44,9 @@ __all__ = [
     "FlaxElectraForTokenClassificationModule",
     "FlaxElectraModel",
     "FlaxElectraModule",
+    "FlaxElectraOriginalForQuestionAnswering",
+    "FlaxElectraOriginalForSequenceClassification",
+    "FlaxElectraOriginalForTokenClassification",
     "FlaxElectraPreTrainedModel",
     "share_embeddings",
 ]

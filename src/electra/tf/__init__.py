@@ -13,6 +13,11 @@ if keras.config.backend() != "tensorflow":
 from electra.tf.heads import TFElectraForMaskedLM, TFElectraForPreTraining, share_embeddings
 from electra.tf.initial import init_weights
 from electra.tf.model import TFElectraModel
+from electra.tf.original_heads import (
+    TFElectraOriginalForQuestionAnswering,
+    TFElectraOriginalForSequenceClassification,
+    TFElectraOriginalForTokenClassification,
+)
 from electra.tf.pretrained import TFElectraPreTrainedModel
 from electra.tf.task_heads import (
     TFElectraForMultipleChoice,
@@ -29,6 +34,9 @@ __all__ = [
     "TFElectraForSequenceClassification",
     "TFElectraForTokenClassification",
     "TFElectraModel",
+    "TFElectraOriginalForQuestionAnswering",
+    "TFElectraOriginalForSequenceClassification",
+    "TFElectraOriginalForTokenClassification",
     "TFElectraPreTrainedModel",
     "init_weights",
     "share_embeddings",

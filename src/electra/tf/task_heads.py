@@ -64,11 +64,13 @@ class ElectraSequenceSummary(Module):
 class TFElectraForSequenceClassification(TFElectraPreTrainedModel):
     """One answer a text: a label, several labels or numbers. logits (B, N), N = config.num_labels."""
 
+    head_class: Any = ElectraClassificationHead
+
     def __init__(self, config: ElectraConfig, **kwargs: object) -> None:
         super().__init__(config, **kwargs)
         self.num_labels = config.num_labels
         self.electra = TFElectraModel(config, name="electra")
-        self.classifier = ElectraClassificationHead(config)
+        self.classifier = self.head_class(config)
         self.post_init()
 
     def call(

@@ -3,6 +3,11 @@
 from electra.torch.heads import ElectraForCausalLM, ElectraForMaskedLM, ElectraForPreTraining, share_embeddings
 from electra.torch.initial import init_weights
 from electra.torch.model import ElectraModel
+from electra.torch.original_heads import (
+    ElectraOriginalForQuestionAnswering,
+    ElectraOriginalForSequenceClassification,
+    ElectraOriginalForTokenClassification,
+)
 from electra.torch.pretrained import ElectraPreTrainedModel
 from electra.torch.task_heads import (
     ElectraForMultipleChoice,
@@ -20,6 +25,9 @@ __all__ = [
     "ElectraForSequenceClassification",
     "ElectraForTokenClassification",
     "ElectraModel",
+    "ElectraOriginalForQuestionAnswering",
+    "ElectraOriginalForSequenceClassification",
+    "ElectraOriginalForTokenClassification",
     "ElectraPreTrainedModel",
     "init_weights",
     "share_embeddings",

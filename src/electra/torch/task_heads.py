@@ -1,5 +1,7 @@
 """The heads that fine-tuning trains: one answer a text, one of several texts, one label a token, a span."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -59,11 +61,13 @@ class ElectraSequenceSummary(nn.Module):
 class ElectraForSequenceClassification(ElectraPreTrainedModel):
     """One answer a text: a label, several labels or numbers. logits (B, N), N = config.num_labels."""
 
+    head_class: Any = ElectraClassificationHead
+
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config)
         self.num_labels = config.num_labels
         self.electra = ElectraModel(config)
-        self.classifier = ElectraClassificationHead(config)
+        self.classifier = self.head_class(config)
         self.post_init()
 
     def forward(

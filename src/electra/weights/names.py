@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from electra.config import ElectraConfig
 
 # V vocabulary, E embedding, P positions, T token types, H hidden, I intermediate, D head width, R relative distances,
-# N labels, S summary width
+# N labels, S summary width, A answer width; W two joined vectors, X and Y what decides of an answer's end and absence sees
 Shape = tuple[int, ...]
 
 
@@ -61,7 +61,14 @@ MODULES = (
     Module("qa_outputs", "linear", "N H", "question_answering", glorot=True),
     Module("sequence_summary.summary", "linear", "S H", "multiple_choice", glorot=True),
     Module("classifier", "linear", "1 S", "multiple_choice", glorot=True),
+    Module("qa_head.start", "linear", "1 H", "original_question_answering", glorot=True),
+    Module("qa_head.end_hidden", "linear", "A W", "original_question_answering", glorot=True),
+    Module("qa_head.end", "linear", "1 X", "original_question_answering", glorot=True),
+    Module("qa_head.no_answer_hidden", "linear", "A W", "original_question_answering", glorot=True),
+    Module("qa_head.no_answer", "linear", "1 Y", "original_question_answering", glorot=True),
 )
+
+ANSWER_WIDTH = 512  # of the hidden layers in the original's head for questions, whatever the encoder's size
 
 # The output table of the generator: the word embeddings themselves unless tie_word_embeddings is false.
 WORD_TABLE = "electra.embeddings.word_embeddings.weight"
@@ -86,6 +93,10 @@ def dimensions(config: ElectraConfig) -> dict[str, int]:
         "R": 2 * c["max_position_embeddings"] - 1,
         "N": config.num_labels,
         "S": config.num_labels if c["summary_use_proj"] and c["summary_proj_to_labels"] else hidden,
+        "A": ANSWER_WIDTH,
+        "W": 2 * hidden,
+        "X": ANSWER_WIDTH if c["joint_prediction"] else hidden,
+        "Y": ANSWER_WIDTH if c["answerable_uses_start_logits"] else hidden,
         "1": 1,
     }
 
@@ -112,6 +123,12 @@ def _is_there(module: Module, config: ElectraConfig) -> bool:
         return bool(c["position_embedding_type"] != "absolute")
     if module.name.startswith("sequence_summary"):
         return bool(c["summary_use_proj"])
+    if module.name == "qa_head.end_hidden":
+        return bool(c["joint_prediction"])
+    if module.name == "qa_head.no_answer_hidden":
+        return bool(c["answerable_classifier"] and c["answerable_uses_start_logits"])
+    if module.name == "qa_head.no_answer":
+        return bool(c["answerable_classifier"])
     return True
 
 
