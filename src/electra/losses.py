@@ -1,9 +1,10 @@
-"""The losses of the heads, written once over a framework's `ops`: what `labels` of a model's call give.
+"""The losses of the heads, written once over a framework's `ops`: what `labels` of a model's call give, and fine-tuning's.
 
-Every loss is a mean in nats (of squared differences for regression), computed in float32. A label of -100 does not count;
-where no label counts, the mean of nothing is NaN, as in the reference.
+Every loss of a call is a mean in nats (of squared differences for regression), computed in float32. A label of -100 does
+not count; where no label counts, the mean of nothing is NaN, as in the reference.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from electra.batch import Array
@@ -14,9 +15,12 @@ IGNORED = -100
 
 def cross_entropy(logits: Array, labels: Array, ops: Any) -> Array:
     """The mean over labels that count. logits (..., N), labels (...) in 0 to N - 1, or -100."""
-    counts = labels != IGNORED
-    errors = -ops.take(ops.log_softmax(logits), ops.where(counts, labels, 0 * labels))
-    return mean(errors, counts, ops)
+    return mean(_cross_entropies(logits, labels, ops), labels != IGNORED, ops)
+
+
+def _cross_entropies(logits: Array, labels: Array, ops: Any) -> Array:
+    """Each label's, in nats; those of -100 are to be weighed by 0."""
+    return -ops.take(ops.log_softmax(logits), ops.where(labels != IGNORED, labels, 0 * labels))
 
 
 def next_token_cross_entropy(logits: Array, labels: Array, ops: Any) -> Array:
@@ -62,6 +66,40 @@ def span_cross_entropy(start_logits: Array, end_logits: Array, starts: Array, en
         known = ops.where(positions < 0, 0 * positions, positions)
         total = total + cross_entropy(logits, ops.where(known < length, known, 0 * known + IGNORED), ops)
     return total / 2
+
+
+def tuning_loss(
+    outputs: Mapping[str, Array], targets: Mapping[str, Array], problem_type: str | None, reduction: str, ops: Any
+) -> Array:
+    """The loss of one batch under fine-tuning, each error weighed: filler rows by 0, rare labels more if asked.
+
+    outputs       of a model of the page: logits, or start_logits and end_logits
+    targets       labels, or start_positions and end_positions; and weights, in the shape of the errors: (B,), for tags
+                  (B, L), where several labels may hold (B, N)
+    problem_type  of the configuration, for logits (B, N)
+    reduction     "mean" over what has weight, or "sum"
+    """
+    weights = ops.to_float(targets["weights"])
+    total = (_errors(outputs, targets, problem_type, ops) * weights).sum()
+    if reduction == "sum":
+        return total
+    weight = weights.sum()
+    return total / ops.where(weight > 0, weight, weight + 1)
+
+
+def _errors(outputs: Mapping[str, Array], targets: Mapping[str, Array], problem_type: str | None, ops: Any) -> Array:
+    if "start_logits" in outputs:
+        start, end = (
+            _cross_entropies(outputs[f"{place}_logits"], targets[f"{place}_positions"], ops)
+            for place in ("start", "end")
+        )
+        return (start + end) / 2  # (B,)
+    logits, labels = outputs["logits"], targets["labels"]
+    if problem_type == "regression":
+        return (ops.to_float(logits.reshape(labels.shape)) - ops.to_float(labels)) ** 2
+    if problem_type == "multi_label_classification":
+        return ops.binary_cross_entropy(logits, ops.to_float(labels))  # (B, N)
+    return _cross_entropies(logits, labels, ops)
 
 
 def answer_loss(

@@ -37,15 +37,21 @@ def update(
     weight_decay: float,
     epsilon: float,
     betas: tuple[float, float] = (0.9, 0.999),
+    rates: Tree | None = None,
 ) -> tuple[Tree, dict[str, Tree]]:
-    """One update, w -= learning_rate * (m / (sqrt(v) + epsilon) + decay * w): new parameters and new state."""
+    """One update, w -= rate * learning_rate * (m / (sqrt(v) + epsilon) + decay * w): new parameters and new state.
+
+    rates    a tree of numbers, what a parameter's learning rate is multiplied by; None for 1 everywhere
+    """
     beta1, beta2 = betas
     first = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state["m"], gradients)
     second = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * jnp.square(g), state["v"], gradients)
 
-    def moved(path: Any, weight: Array, m: Array, v: Array) -> Array:
+    def moved(path: Any, weight: Array, m: Array, v: Array, rate: float = 1.0) -> Array:
         name = jax.tree_util.keystr(path)
         decay = 0.0 if any(part in name for part in UNDECAYED) else weight_decay
-        return weight - learning_rate * (m / (jnp.sqrt(v) + epsilon) + decay * weight)
+        own_rate = learning_rate if rate == 1 else rate * learning_rate
+        return weight - own_rate * (m / (jnp.sqrt(v) + epsilon) + decay * weight)
 
-    return jax.tree_util.tree_map_with_path(moved, parameters, first, second), {"m": first, "v": second}
+    trees = (first, second) if rates is None else (first, second, rates)
+    return jax.tree_util.tree_map_with_path(moved, parameters, *trees), {"m": first, "v": second}

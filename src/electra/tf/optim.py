@@ -24,6 +24,7 @@ class Slot:
     m: tf.Variable
     v: tf.Variable
     decay: float
+    rate: float  # what its learning rate is multiplied by
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,17 @@ def adam(
     weight_decay: float,
     epsilon: float,
     betas: tuple[float, float] = (0.9, 0.999),
+    rates: Mapping[str, float] | None = None,
 ) -> Adam:
-    """The optimizer over named parameters; `update` makes its steps."""
+    """The optimizer over named parameters; `update` makes its steps.
+
+    rates    by name, what a parameter's learning rate is multiplied by; 1 where it has none
+    """
     slots = {}
     for name, parameter in parameters:
         m, v = (tf.Variable(tf.zeros(parameter.shape), trainable=False) for _ in range(2))
-        slots[name] = Slot(parameter, m, v, 0.0 if any(part in name for part in UNDECAYED) else weight_decay)
+        decay = 0.0 if any(part in name for part in UNDECAYED) else weight_decay
+        slots[name] = Slot(parameter, m, v, decay, (rates or {}).get(name, 1.0))
     return Adam(slots, epsilon, betas)
 
 
@@ -58,7 +64,7 @@ def clip(gradients: Sequence[Tensor], limit: float) -> tuple[list[Tensor], Tenso
 
 
 def update(optimizer: Adam, gradients: Sequence[Tensor], *, learning_rate: Tensor) -> None:
-    """Make one update: w -= learning_rate * (m / (sqrt(v) + epsilon) + decay * w)."""
+    """Make one update: w -= rate * learning_rate * (m / (sqrt(v) + epsilon) + decay * w)."""
     beta1, beta2 = optimizer.betas
     for slot, gradient in zip(optimizer.slots.values(), gradients, strict=True):
         m = slot.m.assign(beta1 * slot.m + (1 - beta1) * gradient)
@@ -66,7 +72,7 @@ def update(optimizer: Adam, gradients: Sequence[Tensor], *, learning_rate: Tenso
         change = m / (tf.sqrt(v) + optimizer.epsilon)
         if slot.decay:
             change = change + slot.decay * slot.parameter.value
-        slot.parameter.assign_sub(learning_rate * change)
+        slot.parameter.assign_sub((learning_rate if slot.rate == 1 else slot.rate * learning_rate) * change)
 
 
 def moments(optimizer: Adam) -> dict[str, np.ndarray[Any, Any]]:

@@ -6,7 +6,7 @@ Source: google-research/electra, model/optimization.py; facts in docs/idea.md.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -20,22 +20,26 @@ def adam(
     weight_decay: float,
     epsilon: float,
     betas: tuple[float, float] = (0.9, 0.999),
+    rates: Mapping[str, float] | None = None,
 ) -> torch.optim.AdamW:
-    """The optimizer over named parameters; `update` makes its steps."""
-    named = list(parameters)
-    decayed = [p for name, p in named if not any(part in name for part in UNDECAYED)]
-    others = [p for name, p in named if any(part in name for part in UNDECAYED)]
-    groups = [{"params": decayed, "decay": weight_decay}, {"params": others, "decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=epsilon, fused=True, weight_decay=0.0)
+    """The optimizer over named parameters; `update` makes its steps.
+
+    rates    by name, what a parameter's learning rate is multiplied by; 1 where it has none
+    """
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, parameter in parameters:
+        decay = 0.0 if any(part in name for part in UNDECAYED) else weight_decay
+        groups.setdefault((decay, (rates or {}).get(name, 1.0)), []).append(parameter)
+    held = [{"params": members, "decay": decay, "rate": rate} for (decay, rate), members in groups.items()]
+    return torch.optim.AdamW(held, lr=0.0, betas=betas, eps=epsilon, fused=True, weight_decay=0.0)
 
 
 def update(optimizer: torch.optim.AdamW, *, learning_rate: float, epsilon: float, count: int) -> None:
-    """Make update number `count` (from 1): w -= learning_rate * (m / (sqrt(v) + epsilon) + decay * w)."""
+    """Make update number `count` (from 1): w -= rate * learning_rate * (m / (sqrt(v) + epsilon) + decay * w)."""
     beta1, beta2 = optimizer.param_groups[0]["betas"]
     first, second = 1 - beta1**count, math.sqrt(1 - beta2**count)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate * first / second
+        group["lr"] = group["rate"] * learning_rate * first / second
         group["eps"] = epsilon / second
         group["weight_decay"] = group["decay"] * second / first
     optimizer.step()

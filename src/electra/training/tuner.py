@@ -3,7 +3,7 @@
 The twin of electra.training.backend, for one network with labels. Each framework's package has one class that keeps it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,10 @@ import numpy as np
 
 from electra.config import ElectraConfig
 from electra.errors import UsageError, did_you_mean, install_hint
+from electra.first_weights import first_weights
+from electra.training.layerwise import multipliers
 from electra.training.tune_settings import TuneSettings
+from electra.weights.names import Shape
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -33,6 +36,7 @@ class Tuner(Protocol):
     def train_step(self, inputs: Arrays, targets: Arrays, *, step: int, learning_rate: float) -> dict[str, float]:
         """Update the model on one batch, as update number `step` (from 0): loss (as optimised) and gradient_norm.
 
+        targets hold `weights` beside the labels, as electra.losses.tuning_loss takes them.
         Raises RunFailedError, with nothing changed, where the loss or the gradient is not finite.
         """
 
@@ -57,13 +61,11 @@ def open_tuner(
     settings: TuneSettings,
     *,
     seed: int,
-    total_steps: int,
 ) -> Tuner:
     """The tuner of a framework.
 
     class_name   the PyTorch name of the head's class, such as ElectraForSequenceClassification
-    weights      tensors by Hugging Face's names; what the head has beyond them is drawn from `seed` and the tensor's name
-    total_steps  updates of the whole run
+    weights      tensors by Hugging Face's names; what the model has beyond them is drawn from `seed` and the tensor's name
     """
     if framework not in FRAMEWORKS:
         raise UsageError(
@@ -74,7 +76,18 @@ def open_tuner(
         import_module(package)
     except ImportError:
         raise install_hint(package, framework, f"fine-tuning with --framework {framework}") from None
-    tuner: Tuner = import_module(module).Tuner(
-        class_name, config, weights, settings, seed=seed, total_steps=total_steps
-    )
+    tuner: Tuner = import_module(module).Tuner(class_name, config, weights, settings, seed=seed)
     return tuner
+
+
+def begin_weights(shapes: Mapping[str, Shape], given: Arrays, std: float, seed: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Every tensor of a model, by Hugging Face's names: what is given, and first weights for the rest."""
+    fresh = first_weights({name: shape for name, shape in shapes.items() if name not in given}, std, seed)
+    return {name: np.asarray(given[name], np.float32) if name in given else fresh[name] for name in shapes}
+
+
+def rates_of(names: Iterable[str], config: ElectraConfig, settings: TuneSettings) -> dict[str, float]:
+    """What the learning rate of each tensor is multiplied by."""
+    layers = int(vars(config)["num_hidden_layers"])
+    return multipliers(names, layers=layers, decay=settings.layer_decay, as_shipped=settings.layer_decay_as_shipped)
+

@@ -1,0 +1,125 @@
+"""Fine-tuning in PyTorch: a model with a head, its optimizer, and one step. The twin of every other framework's tuner.
+
+Unusual here: the dropout of a step is seeded by the step, so there is no random state to save.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import electra.torch
+from electra.config import ElectraConfig
+from electra.errors import RunFailedError
+from electra.losses import tuning_loss
+from electra.torch import ops
+from electra.torch.backend import _device, _step_seed, has_fast_bfloat16, keep_freed_memory
+from electra.torch.initial import fill
+from electra.torch.optim import adam, moments, set_moments, update
+from electra.training.tune_settings import TuneSettings
+from electra.training.tuner import Arrays, begin_weights, rates_of
+from electra.weights.files import read_tensors, write_tensors
+
+
+class Tuner:
+    """A model of the class `class_name`, trained by the optimizer of pretraining with a learning rate for each layer."""
+
+    def __init__(
+        self,
+        class_name: str,
+        config: ElectraConfig,
+        weights: Arrays,
+        settings: TuneSettings,
+        *,
+        seed: int,
+    ) -> None:
+        keep_freed_memory()
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.settings, self.seed = settings, seed
+        self.device = _device(settings.device)
+        self.bfloat16 = settings.precision == "bfloat16" or (
+            settings.precision == "auto" and has_fast_bfloat16(self.device)
+        )
+        self.model_class = getattr(electra.torch, class_name)
+        model = self.model_class(config)
+        shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+        fill(dict(model.named_parameters()), begin_weights(shapes, weights, config.initializer_range, seed))
+        self._adopt(model)
+
+    def _adopt(self, model: Any) -> None:
+        self.model = model.to(self.device).train()
+        self.model.check_inputs = False  # features were made by the model's own tokenizer and labels
+        names = [name for name, _ in self.model.named_parameters()]
+        self.optimizer = adam(
+            self.model.named_parameters(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
+            rates=rates_of(names, self.model.config, self.settings),
+        )  # fmt: skip
+
+    def describe(self) -> dict[str, Any]:
+        """Device, precision, threads and parameters of this run."""
+        return {
+            "framework": f"torch {torch.__version__}",
+            "device": str(self.device),
+            "precision": "bfloat16" if self.bfloat16 else "float32",
+            "threads": torch.get_num_threads(),
+            "parameters": self.model.num_parameters(),
+        }
+
+    # -- one step -----------------------------------------------------------------------------------------------------
+
+    def _outputs(self, inputs: Arrays) -> Any:
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            return self.model(**self._to_device(inputs), return_dict=True)
+
+    def _to_device(self, arrays: Arrays) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(array).to(self.device, non_blocking=True) for name, array in arrays.items()}
+
+    def train_step(self, inputs: Arrays, targets: Arrays, *, step: int, learning_rate: float) -> dict[str, float]:
+        """One update on a batch; nothing changes where the loss or the gradient is not finite."""
+        torch.manual_seed(_step_seed(self.seed, step))
+        outputs, problem_type = self._outputs(inputs), self.model.config.problem_type
+        loss = tuning_loss(outputs, self._to_device(targets), problem_type, self.settings.loss, ops)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        values = dict(zip(("loss", "gradient_norm"), torch.stack([loss.detach(), norm]).tolist(), strict=True))
+        if not all(map(_is_finite, values.values())):
+            self.optimizer.zero_grad()
+            raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
+        update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
+        self.optimizer.zero_grad()
+        return values
+
+    @torch.no_grad()
+    def predict(self, inputs: Arrays) -> dict[str, np.ndarray[Any, Any]]:
+        """The answers of one batch without dropout, in float32 and with the padding."""
+        self.model.eval()
+        outputs = self._outputs(inputs)
+        self.model.train()
+        return {name: value.float().cpu().numpy() for name, value in outputs.items() if isinstance(value, Tensor)}
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    def save_model(self, folder: Path) -> None:
+        """A model folder."""
+        self.model.save_pretrained(folder)
+
+    def save(self, folder: Path) -> None:
+        """A model folder, and optimizer.safetensors with the moments NAME/m and NAME/v."""
+        self.save_model(folder)
+        state = moments(self.optimizer, self.model.named_parameters())
+        write_tensors(folder / "optimizer.safetensors", {name: tensor.cpu().numpy() for name, tensor in state.items()})
+
+    def load(self, folder: Path, *, updates: int) -> None:
+        """Continue from what `save` wrote after `updates` updates."""
+        self._adopt(self.model_class.from_pretrained(folder))
+        held = read_tensors(folder / "optimizer.safetensors")
+        state: Mapping[str, Tensor] = {name: torch.tensor(array) for name, array in held.items()}
+        set_moments(self.optimizer, self.model.named_parameters(), dict(state), count=updates)
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0
