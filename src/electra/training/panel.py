@@ -1,6 +1,7 @@
 """What a person sees while a model trains: one live panel on a terminal, plain lines anywhere else."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -9,7 +10,8 @@ from rich.panel import Panel as Box
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-# metric -> (label, format)
+Shown = Mapping[str, tuple[str, str]]  # metric -> (label, format)
+
 SHOWN = {
     "mlm_loss": ("generator loss", "{:.3f} nats"),
     "discriminator_loss": ("discriminator loss", "{:.4f} nats"),
@@ -31,10 +33,23 @@ EVALUATED = {
 
 
 class Panel:
-    """Shows records as they come. Use as a context; `note` tells the person something once."""
+    """Shows records as they come. Use as a context; `note` tells the person something once.
 
-    def __init__(self, title: str, total_steps: int, stream: TextIO | None = None) -> None:
+    shown, evaluated   what is shown of records of training and of evaluations: metric -> (label, format)
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total_steps: int,
+        stream: TextIO | None = None,
+        *,
+        shown: Shown = SHOWN,
+        evaluated: Shown = EVALUATED,
+        held_out: str = "held-out text",
+    ) -> None:
         self.title, self.total = title, total_steps
+        self.shown, self.evaluated, self.held_out = shown, evaluated, held_out
         self.console = Console(file=stream or sys.stderr)
         self.live = Live(console=self.console, refresh_per_second=4) if self.console.is_terminal else None
         self.train: dict[str, Any] = {}
@@ -65,14 +80,15 @@ class Panel:
 
     def _line(self, record: dict[str, Any]) -> str:
         if record["kind"] == "evaluation":
-            return f"step {record['step']:>7,} held-out: " + ", ".join(_pairs(record, EVALUATED))
+            told = ", ".join(_pairs(record, self.evaluated))
+            return f"step {record['step']:>7,} {self.held_out.partition(' ')[0]}: {told}"
         left = f"{clock(record['seconds_left'])} left"
-        return f"step {record['step']:>7,}/{self.total:,}: " + ", ".join([*_pairs(record, SHOWN), left])
+        return f"step {record['step']:>7,}/{self.total:,}: " + ", ".join([*_pairs(record, self.shown), left])
 
     def _draw(self) -> Box:
         table = Table.grid(padding=(0, 3))
-        train, evaluation = _rows(self.train, SHOWN), _rows(self.evaluation, EVALUATED)
-        table.add_row("[bold]training", "", "[bold]held-out text" if evaluation else "", "")
+        train, evaluation = _rows(self.train, self.shown), _rows(self.evaluation, self.evaluated)
+        table.add_row("[bold]training", "", f"[bold]{self.held_out}" if evaluation else "", "")
         for i in range(max(len(train), len(evaluation))):
             table.add_row(
                 *(train[i] if i < len(train) else ("", "")), *(evaluation[i] if i < len(evaluation) else ("", ""))
@@ -85,11 +101,11 @@ class Panel:
         return Box(outer, title=self.title, expand=False)
 
 
-def _rows(record: dict[str, Any], shown: dict[str, tuple[str, str]]) -> list[tuple[str, str]]:
+def _rows(record: dict[str, Any], shown: Shown) -> list[tuple[str, str]]:
     return [(label, form.format(record[key])) for key, (label, form) in shown.items() if key in record]
 
 
-def _pairs(record: dict[str, Any], shown: dict[str, tuple[str, str]]) -> list[str]:
+def _pairs(record: dict[str, Any], shown: Shown) -> list[str]:
     return [f"{label} {value}" for label, value in _rows(record, shown)]
 
 

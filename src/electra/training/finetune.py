@@ -1,0 +1,182 @@
+"""Fine-tuning: from an encoder and examples to a model with a head, over several seeds, in any framework.
+
+    examples -> features -> batches of an epoch -> Tuner.train_step -> evaluations on dev -> a model for each seed -> results
+
+    RUN/settings.json      the settings and the fingerprints of model, tokenizer and data; written once
+    RUN/dev.jsonl          the examples it is judged on
+    RUN/seed-N/            the run of each seed: see tune_seed.py
+    RUN/results.json       scores of every seed, their median and spread, the baseline, runs that collapsed
+    RUN/model/             the model of the best seed, a plain model folder with task.json and a model card
+
+Unusual here: one run says little, since fine-tuning on few examples scatters and sometimes collapses (Dodge et al., 2020).
+So several seeds are the default, and what is reported is their median.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import electra
+from electra.config import ElectraConfig
+from electra.errors import ConfigError, DataError, RunFailedError
+from electra.heads import HEADS
+from electra.tasks.task import Example, Kind
+from electra.training.encoder import Encoder
+from electra.training.interrupt import StopRequest, stop_on_signal
+from electra.training.panel import Panel
+from electra.training.run import RunFolder
+from electra.training.tune_batches import balanced_weights
+from electra.training.tune_files import Purpose, examples_fingerprint, write_examples
+from electra.training.tune_results import SHOWN, summarise, write_results
+from electra.training.tune_seed import Plan, SeedRun
+from electra.training.tune_settings import TuneSettings
+from electra.weights.checkpoint import write_folder_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneData:
+    """What is learned and what it is judged on.
+
+    measure  the score that decides; one of kind.measures
+    labels   in order; () for those the training examples have
+    columns  of the files, as task.json keeps them
+    facts    where the examples are from, for people
+    """
+
+    name: str
+    kind: Kind
+    measure: str
+    train: Sequence[Example]
+    dev: Sequence[Example]
+    labels: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def finetune(
+    data: TuneData,
+    encoder: Encoder,
+    settings: TuneSettings,
+    run_folder: Path,
+    *,
+    framework: str = "torch",
+    panel: bool = True,
+) -> StopRequest:
+    """Begin a fine-tuning, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
+
+    Raises FrozenRunError where the folder holds another, DataError on examples that cannot be used, RunFailedError where
+    the runs of all seeds failed.
+    """
+    plan = make_plan(data, encoder, settings, framework)
+    run = RunFolder(run_folder)
+    record = _record(data, encoder, plan)
+    run.begin(record)
+    if not (run.path / "dev.jsonl").exists():
+        write_examples(run.path / "dev.jsonl", data.dev)
+    results = []
+    with stop_on_signal() as stop:
+        for seed in range(settings.seed, settings.seed + settings.seeds):
+            title = f"electra: {data.name}, seed {seed}"
+            with Panel(title, plan.total_steps, shown=SHOWN, evaluated=_shown(plan), held_out="dev examples") as shown:
+                seed_run = SeedRun(plan, seed, run.path / f"seed-{seed}", shown, stop, show=panel)
+                result = seed_run.go(record)
+            if result is None:
+                return stop
+            results.append(result)
+    summary = summarise(plan, data, results, encoder.what)
+    _export(run.path, summary["chosen"])
+    write_results(run.path, record, summary)
+    if summary["chosen"] is None:
+        raise RunFailedError(
+            f"the runs of all {len(results)} seeds failed: {results[0]['failed']}. A lower learning_rate or a longer warmup "
+            "usually helps; start again in a new folder"
+        )
+    return stop
+
+
+def make_plan(data: TuneData, encoder: Encoder, settings: TuneSettings, framework: str) -> Plan:
+    """What all seeds share. Raises DataError, with the place, on examples that cannot be used."""
+    for what, examples in (("train", data.train), ("dev", data.dev)):
+        if not examples:
+            raise DataError(f"there are no {what} examples")
+    labels = data.labels or data.kind.labels(data.train)
+    config = _config(encoder, data.kind, labels, settings)
+    length = settings.max_length
+    train, dev = (data.kind.features(part, encoder.tokenizer, labels, length) for part in (data.train, data.dev))
+    purpose = Purpose(
+        name=data.name, kind=data.kind, measure=data.measure, labels=labels, max_length=length, columns=data.columns
+    )
+    is_balanced = settings.class_weights == "balanced"
+    return Plan(
+        purpose=purpose,
+        class_name=class_of(data.kind, settings.head),
+        config=config,
+        weights=encoder.weights,
+        tokenizer=encoder.tokenizer,
+        settings=settings,
+        framework=framework,
+        train=train,
+        dev=dev,
+        dev_examples=list(data.dev),
+        class_weights=balanced_weights(train, len(labels), data.kind) if is_balanced else None,
+    )
+
+
+def class_of(kind: Kind, head: str) -> str:
+    """The class of the head that answers a kind."""
+    if head == "original":
+        raise ConfigError("the heads of the original code are not there yet; use head page")
+    return next(row.class_name for row in HEADS if row.name == kind.head)
+
+
+def _config(encoder: Encoder, kind: Kind, labels: tuple[str, ...], settings: TuneSettings) -> ElectraConfig:
+    held = encoder.config.to_dict() | kind.settings(labels)
+    if settings.dropout is not None:
+        held |= {"hidden_dropout_prob": settings.dropout, "attention_probs_dropout_prob": settings.dropout}
+        held |= {"classifier_dropout": None, "summary_last_dropout": settings.dropout}
+    longest = encoder.config.max_position_embeddings
+    if settings.max_length > longest:
+        raise ConfigError(
+            f"max_length is {settings.max_length}, but the model reads {longest} tokens (max_position_embeddings); "
+            f"give --max-length {longest} or less"
+        )
+    return ElectraConfig.from_dict(held)
+
+
+def _record(data: TuneData, encoder: Encoder, plan: Plan) -> dict[str, Any]:
+    """What a run is: where any of it differs, it would not be the same run. More seeds are the same run, longer."""
+    settings = {key: value for key, value in plan.settings.to_dict().items() if key != "seeds"}
+    return {
+        "electra": electra.__version__,
+        "framework": plan.framework,
+        "settings": settings,
+        "task": {
+            "name": data.name,
+            "kind": data.kind.name,
+            "measure": data.measure,
+            "labels": list(plan.purpose.labels),
+        },
+        "data": {
+            **{
+                part: {"examples": len(examples), "sha256": examples_fingerprint(examples)}
+                for part, examples in (("train", data.train), ("dev", data.dev))
+            },
+            **data.facts,
+        },
+        "model": {"weights": encoder.fingerprint, "config": plan.config.to_dict(), "class": plan.class_name},
+        "tokenizer": encoder.tokenizer.fingerprint(),
+    }
+
+
+def _shown(plan: Plan) -> dict[str, tuple[str, str]]:
+    return {name: (name.replace("_", " "), "{:.4f}") for name in plan.purpose.kind.measures}
+
+
+def _export(run: Path, seed: int | None) -> None:
+    """The model of the chosen seed as RUN/model."""
+    if seed is None:
+        return
+    with write_folder_atomically(run / "model") as stage:
+        shutil.copytree(run / f"seed-{seed}" / "kept" / "model", stage, dirs_exist_ok=True)
