@@ -279,10 +279,13 @@ class ElectraConfig:
         Raises DataError where there is no such file or it is not a JSON object, ConfigError on bad values, and on a change
         that neither this class nor the file knows.
         """
+        from electra.weights.folders import refuse_pair
         from electra.weights.hub import local_folder, take_hub_options
 
         options = take_hub_options(changes)
         path = Path(source) if str(source).endswith(".json") else local_folder(source, **options) / "config.json"
+        if not path.is_file():
+            refuse_pair(path.parent)
         held = read_json_object(path)
         cls.check_changes(changes, held)
         return cls.from_dict(held | changes, strict=strict, where=str(path))

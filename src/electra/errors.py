@@ -4,7 +4,7 @@ A message says what was found, what was expected, where, and what to do. Classes
 callers of similar libraries already catch (ValueError, IndexError, OSError, ImportError).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -43,7 +43,12 @@ class CorpusError(DataError):
 
 
 class WeightsError(DataError, RuntimeError):
-    """Weights that do not fit the model; the message lists every missing, unknown and misshapen tensor."""
+    """Weights that do not fit the model; the message is a table of the tensors, and `misfits` lists all of them.
+
+    misfits    (name, shape in the file, shape in the model), None where the one or the other has no such tensor
+    """
+
+    misfits: Sequence[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]] = ()
 
 
 class InputError(DataError, IndexError, RuntimeError):

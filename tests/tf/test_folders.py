@@ -102,7 +102,7 @@ def test_a_head_the_folder_lacks_is_named_and_starts_at_random(tmp_path):
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     make_pair("ElectraForPreTraining", **TINY)[0].save_pretrained(tmp_path)
     with pytest.raises(
-        WeightsError, match=r"word_embeddings.weight has shape \(99, 16\) in the file, \(98, 16\) in the mod"
+        WeightsError, match=r"word_embeddings.weight +\(99, 16\) +\(98, 16\) +\[1\]\n\[1\] another vocabulary"
     ):
         TFElectraForPreTraining.from_pretrained(tmp_path, vocab_size=98)
     with pytest.raises(ConfigError, match="dtype is 'flaot16', which is no policy of Keras"):

@@ -1,5 +1,6 @@
 """Conversion: the original's checkpoints to model folders and back, round trips bit for bit, and refusals that explain."""
 
+import json
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from original import Case, state_dict
+from safetensors.torch import load_file, save_file
 
 import electra
 from electra.config import ElectraConfig
@@ -14,9 +16,11 @@ from electra.errors import UsageError, WeightsError
 from electra.heads import HEADS
 from electra.torch import share_embeddings
 from electra.weights.bundle import Bundle, write_bundle
+from electra.weights.checkpoint import write_folder_atomically
 from electra.weights.convert import GOOGLE_NAME, convert
 from electra.weights.google import find_networks, google_name
 from electra.weights.infer import infer_config
+from electra.weights.matching import NewWeightsWarning
 from electra.weights.names import tensors
 from electra.weights.sources import open_source
 
@@ -183,8 +187,175 @@ def test_what_is_no_checkpoint_is_told_with_what_would_be_one(tmp_path):
 def test_a_configuration_of_another_model_is_explained(tmp_path):
     pair(16)["discriminator"].save_pretrained(tmp_path / "model")
     ElectraConfig(**(TINY | {"vocab_size": 100}), embedding_size=16).save_pretrained(tmp_path / "other")
-    with pytest.raises(WeightsError, match=r"another vocabulary; the file was made with vocab_size 99, not 100"):
+    with pytest.raises(WeightsError, match=r"another vocabulary, vocab_size 99 in the file, 100"):
         open_source(tmp_path / "model", tmp_path / "other/config.json")
+
+
+def rewrite(folder, change):
+    """Change the tensors of a folder's model.safetensors."""
+    held = load_file(folder / "model.safetensors")
+    save_file(change(held), folder / "model.safetensors", {"format": "pt"})
+
+
+def test_tensors_of_unknown_names_are_left_out_and_told(tmp_path):
+    model = pair(16)["discriminator"]
+    model.save_pretrained(tmp_path / "model")
+    strange = {f"electra.encoder.layer.{i}.output.dense.bias/adam_m": torch.ones(3) for i in range(2)}
+    rewrite(tmp_path / "model", lambda held: held | strange | {"electra.embeddings.position_ids": torch.arange(40)})
+    source = open_source(tmp_path / "model")
+    assert source.networks["discriminator"].left_out == list(strange)
+    convert(source, tmp_path / "new", "torch")
+    assert set(load_file(tmp_path / "new/model.safetensors")) == set(model.state_dict())
+
+
+def test_what_wraps_a_model_is_taken_off(tmp_path):
+    model = pair(16)["generator"]
+    model.save_pretrained(tmp_path / "model")
+    rewrite(tmp_path / "model", lambda held: {f"module._orig_mod.{name}": value for name, value in held.items()})
+    with pytest.raises(
+        WeightsError, match=r"begin with module\._orig_mod\., .*\n.*electra convert FOLDER NEW takes it away"
+    ):
+        electra.ElectraForMaskedLM.from_pretrained(tmp_path / "model")
+    convert(open_source(tmp_path / "model"), tmp_path / "new", "torch")
+    again = electra.ElectraForMaskedLM.from_pretrained(tmp_path / "new")
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
+
+
+def test_a_discriminator_is_not_made_a_generator(tmp_path):
+    pair(16)["discriminator"].save_pretrained(tmp_path / "model")
+    ElectraConfig(**TINY, embedding_size=16, architectures=["ElectraForMaskedLM"]).save_pretrained(tmp_path / "other")
+    with pytest.raises(WeightsError, match="a discriminator where a generator is expected"):
+        open_source(tmp_path / "model", tmp_path / "other/config.json")
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+@pytest.mark.parametrize("is_zip", [False, True], ids=["of old torch", "of new torch"])
+def test_a_pickle_is_converted_only_where_asked(sharded, is_zip, tmp_path):
+    model = pair(16)["generator"].to(torch.float16)
+    model.save_pretrained(tmp_path / "model")
+    state = model.state_dict()
+    (tmp_path / "model/model.safetensors").unlink()
+    parts = [dict(list(state.items())[:9]), dict(list(state.items())[9:])] if sharded else [state]
+    names = [f"pytorch_model-0000{i}-of-00002.bin" for i in (1, 2)] if sharded else ["pytorch_model.bin"]
+    for name, part in zip(names, parts, strict=True):
+        torch.save(part, tmp_path / "model" / name, _use_new_zipfile_serialization=is_zip)
+    if sharded:
+        places = {key: name for name, part in zip(names, parts, strict=True) for key in part}
+        (tmp_path / "model/pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}))
+    for read in (open_source, electra.ElectraForMaskedLM.from_pretrained):
+        with pytest.raises(WeightsError, match=r"a pickle, which can carry code.* --allow-pickle-weights"):
+            read(tmp_path / "model")
+    convert(open_source(tmp_path / "model", allow_pickle_weights=True), tmp_path / "new", "torch")
+    again = electra.ElectraForMaskedLM.from_pretrained(tmp_path / "new", dtype="auto")
+    assert all(torch.equal(value, state[name]) for name, value in again.state_dict().items())
+
+
+class Attack:
+    """Unpickled by a careless reader, this would run `print`."""
+
+    def __reduce__(self):
+        return print, ("ran",)
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ({"weight": Attack()}, "pytorch_model.bin was refused by the weights-only loader"),
+        (
+            {"model": {"a": torch.ones(1)}, "step": 3},
+            r"holds model, step, which are no tensors; expected a model's state",
+        ),
+        ([torch.ones(1)], "holds list, which are no tensors"),
+    ],
+)
+def test_a_pickle_of_anything_else_is_refused_and_not_run(held, said, tmp_path, capsys):
+    torch.save(held, tmp_path / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match=said):
+        open_source(tmp_path, allow_pickle_weights=True)
+    assert "ran" not in capsys.readouterr().out
+
+
+def test_of_several_formats_one_is_taken_and_told(tmp_path):
+    model = pair(16)["generator"]
+    model.save_pretrained(tmp_path / "model", formats=["safetensors", "msgpack"])
+    torch.save({}, tmp_path / "model/pytorch_model.bin")
+    (note,) = open_source(tmp_path / "model").notes
+    assert note == (
+        "model has its weights more than once: took model.safetensors, passed over flax_model.msgpack, pytorch_model.bin"
+    )
+
+
+def unfinished_run(folder):
+    """A run with the checkpoints of steps 10, 20 and 30, of which the last is damaged."""
+    for step in (10, 20, 30):
+        with write_folder_atomically(folder / f"checkpoints/step-{step:08d}") as stage:
+            for name, model in pair(16).items():
+                model.save_pretrained(stage / name)
+    (folder / "checkpoints/step-00000030/generator/model.safetensors").unlink()
+    return folder
+
+
+def test_a_run_that_is_not_finished_gives_its_newest_whole_checkpoint(tmp_path):
+    run = unfinished_run(tmp_path / "run")
+    source = open_source(run)
+    assert set(source.networks) == {"discriminator", "generator"}
+    assert source.folder == run / "checkpoints/step-00000020/discriminator"
+    assert "passed over step-00000030" in source.notes[0]
+    assert source.notes[1].startswith("checkpoints/step-00000020 is the newest whole checkpoint of this run")
+    assert open_source(run / "checkpoints/step-00000010").folder == run / "checkpoints/step-00000010/discriminator"
+    assert open_source(run / "checkpoints").folder == source.folder
+
+
+@pytest.mark.parametrize(
+    "class_name", ["ElectraForPreTraining", "TFElectraForMaskedLM", "FlaxElectraModel", "ElectraConfig"]
+)
+def test_a_run_is_not_loaded_as_one_model_but_its_networks_are_named(class_name, tmp_path):
+    run = unfinished_run(tmp_path / "run")
+    load = getattr(electra, class_name).from_pretrained
+    said = r"networks of a pretraining in it: load .*00000030/discriminator \(ElectraForPreTraining, the discriminator\) or"
+    with pytest.raises(WeightsError, match=said):
+        load(run)
+    with pytest.raises(WeightsError, match=r"step-00000010/generator \(ElectraForMaskedLM, the generator\)"):
+        load(run / "checkpoints/step-00000010")
+
+
+ROLES = [
+    ("discriminator", "ForMaskedLM", "predicted tokens", "generator"),
+    ("generator", "ForPreTraining", "judgements of what was replaced", "discriminator"),
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "TF", "Flax"])
+@pytest.mark.parametrize(("held", "head", "answers", "wanted"), ROLES)
+def test_the_other_network_of_a_pair_loads_with_words_on_what_is_random(prefix, held, head, answers, wanted, tmp_path):
+    models = pair(16)
+    for name in models:
+        models[name].save_pretrained(tmp_path / name)
+    kind = getattr(electra, f"{prefix}Electra{head}")
+    said = rf"This is a {held}: until then its {answers} are noise\. For {answers} load {tmp_path / wanted}, in which"
+    with pytest.warns(NewWeightsWarning, match=said) as warned:
+        _, info = kind.from_pretrained(tmp_path / held, output_loading_info=True)
+    assert len(warned) == 1
+    assert info["missing_keys"]
+    assert all(name in str(warned[0].message) for name in info["missing_keys"])
+    (tmp_path / wanted).rename(tmp_path / "away")
+    with pytest.warns(NewWeightsWarning, match=rf"load the {wanted}'s folder, in which that head is trained \(Electra"):
+        kind.from_pretrained(tmp_path / held)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"electra/embeddings/LayerNorm/gamma/adam_m": 2}, "only an optimizer's memory"),
+        ({"model/generator/electra/embeddings/LayerNorm/gamma/.ATTRIBUTES/VARIABLE_VALUE": 2}, "NVIDIA's ELECTRA"),
+        ({"roberta/embeddings/LayerNorm/gamma": 2}, "another kind of model: RoBERTa"),
+    ],
+)
+def test_a_checkpoint_of_tensorflow_s_that_is_no_electra_is_explained(variables, said, tmp_path):
+    held = {name: np.zeros(size, np.float32) for name, size in variables.items()}
+    write_bundle(tmp_path / "x", held | {"global_step": np.array(3)})
+    with pytest.raises(WeightsError, match=said):
+        open_source(tmp_path / "x")
 
 
 def test_the_command_says_what_it_found_and_brings_the_vocabulary(short_run, tmp_path):

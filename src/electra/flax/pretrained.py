@@ -190,6 +190,7 @@ class FlaxElectraPreTrainedModel:
         gradient_checkpointing: bool = False,
         output_loading_info: bool = False,
         ignore_mismatched_sizes: bool = False,
+        allow_pickle_weights: bool = False,
         from_pt: bool = False,  # for programs that give it: every format is read without it
         _do_init: bool = True,
         **changes: Any,
@@ -210,7 +211,8 @@ class FlaxElectraPreTrainedModel:
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
         model = cls(config, input_shape, seed, _dtype(dtype, config), False, gradient_checkpointing)
-        params, found = model._take(read_weights(folder), folder, ignore_mismatched_sizes)
+        arrays = read_weights(folder, allow_pickle_weights)
+        params, found = model._take(arrays, folder, ignore_mismatched_sizes)
         model._params = params if _do_init else None
         info = {"missing_keys": found.missing, "unexpected_keys": found.unexpected, "mismatched_keys": found.mismatched}
         answer = [model, *([] if _do_init else [params])]

@@ -165,6 +165,7 @@ class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
         output_loading_info: bool = False,
         dtype: str | None = None,
         ignore_mismatched_sizes: bool = False,
+        allow_pickle_weights: bool = False,
         from_pt: bool = False,  # accepted: every format is read without being told
         **changes: Any,
     ) -> Any:
@@ -183,7 +184,7 @@ class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
             ElectraConfig.check_changes(changes, config.to_dict())
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
-        arrays = read_weights(folder)
+        arrays = read_weights(folder, allow_pickle_weights)
         with policy(dtype), _loading():
             model = cls(config)
         found = model._take(arrays, folder, ignore_mismatched_sizes)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
-from electra.errors import ConfigError, WeightsError
+from electra.errors import ConfigError
 from electra.torch import surgery
 from electra.torch.initial import init_weights
 from electra.torch.trees import register_outputs
 from electra.weights import files, matching
-from electra.weights.folders import holds_weights, read_weights, save_model
+from electra.weights.folders import read_weights, save_model
 from electra.weights.hub import local_folder, take_hub_options
 from electra.weights.names import TIED_TABLE
 
@@ -167,7 +167,7 @@ class ElectraPreTrainedModel(nn.Module):
             ElectraConfig.check_changes(changes, config.to_dict())
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
-        arrays = _read(folder, allow_pickle_weights)
+        arrays = read_weights(folder, allow_pickle_weights)
         with torch.device("meta"):
             model = cls(config)
         model.to_empty(device="cpu").tie_weights()
@@ -213,23 +213,6 @@ class ElectraPreTrainedModel(nn.Module):
 
 def _building_on_meta() -> bool:
     return torch.get_default_device().type == "meta"
-
-
-def _read(folder: Path, allow_pickle_weights: bool) -> files.Arrays:
-    pickle = folder / files.PICKLE
-    if not pickle.is_file() or holds_weights(folder):
-        return read_weights(folder)
-    if not allow_pickle_weights:
-        raise WeightsError(
-            f"{folder} holds its weights only as {files.PICKLE}, a pickle, which can carry code that runs when it is "
-            "read. If you trust its origin, pass allow_pickle_weights=True (torch's weights-only loader reads it) and "
-            "save the model again: save_pretrained writes safetensors"
-        )
-    try:
-        state = torch.load(pickle, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the unpickler raises on a file of unknown content
-        raise WeightsError(f"{pickle} was refused by the weights-only loader: {str(error).splitlines()[0]}") from None
-    return {name: tensor.to(torch.float32).numpy() for name, tensor in state.items()}
 
 
 def _dtype(asked: torch.dtype | str | None, config: ElectraConfig) -> torch.dtype:

@@ -52,12 +52,13 @@ def read_tensors(folder: Path) -> Arrays:
     if (folder / WEIGHTS).is_file():
         return _read_file(folder / WEIGHTS)
     if (folder / INDEX).is_file():
-        return _read_shards(folder / INDEX)
+        return read_shards(folder / INDEX, _read_file)
     held = ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "nothing"
     raise WeightsError(f"{folder} has no {WEIGHTS} and no {INDEX}; it holds {held or 'nothing'}")
 
 
-def _read_shards(index: Path) -> Arrays:
+def read_shards(index: Path, read: Callable[[Path], Arrays]) -> Arrays:
+    """The tensors of the files that an index of shards names, each read by `read`."""
     places = read_json_object(index).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise WeightsError(f'{index} has no "weight_map" from tensor names to files; restore it from a good copy')
@@ -65,7 +66,7 @@ def _read_shards(index: Path) -> Arrays:
     for file in sorted(set(places.values())):
         if not isinstance(file, str) or Path(file).name != file:
             raise WeightsError(f"{index} names the file {file!r}; expected the name of a file in the same folder")
-        tensors |= _read_file(index.parent / file)
+        tensors |= read(index.parent / file)
     missing = [f"{name} (in {file})" for name, file in places.items() if name not in tensors]
     if missing:
         raise WeightsError(f"{index} promises tensors that its files do not hold: {', '.join(missing)}")

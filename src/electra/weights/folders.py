@@ -14,32 +14,68 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from electra.config import ElectraConfig
-from electra.errors import UsageError, WriteError
+from electra.errors import UsageError, WeightsError, WriteError
 from electra.weights.checkpoint import new_stage, sweep_stale
-from electra.weights.files import INDEX, WEIGHTS, Array, Arrays, read_tensors, sync_folder, write_tensors
+from electra.weights.files import INDEX, PICKLE, WEIGHTS, Array, Arrays, read_tensors, sync_folder, write_tensors
 from electra.weights.old_formats import H5, MSGPACK, read_h5, read_msgpack, write_h5, write_msgpack
+from electra.weights.pickles import PICKLE_INDEX, read_pickle, refuse_pickle
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 METADATA = {"format": "pt"}  # other tools refuse a file without it
 FORMATS = ("safetensors", "h5", "msgpack")  # PyTorch's and everybody's, TensorFlow's, Flax's
 SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
-READERS = {WEIGHTS: read_tensors, INDEX: lambda index: read_tensors(index.parent), H5: read_h5, MSGPACK: read_msgpack}
+PICKLES = (PICKLE, PICKLE_INDEX)
+READERS = {  # the first that is there is read
+    WEIGHTS: read_tensors,
+    INDEX: lambda index: read_tensors(index.parent),
+    H5: read_h5,
+    MSGPACK: read_msgpack,
+    PICKLE: read_pickle,
+    PICKLE_INDEX: read_pickle,
+}
+NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM"}  # the folders of a pair
+CHECKPOINTS = ("step-*", "checkpoints/step-*")  # of a run
 
 
-def read_weights(folder: Path) -> Arrays:
-    """The tensors of a model folder under our names: safetensors, or a file of the TensorFlow or Flax classes.
+def read_weights(folder: Path, allow_pickle_weights: bool = False) -> Arrays:
+    """The tensors of a model folder under our names: safetensors, a file of the TensorFlow or Flax classes, or a pickle.
 
-    Raises WeightsError where there is none of these, or the one there is is damaged.
+    Raises WeightsError where there is none of these, the one there is is damaged, or it is a pickle and nobody asked.
     """
-    for name, read in READERS.items():
-        if (folder / name).is_file():
-            return read(folder / name)
-    return read_tensors(folder)  # says what the folder holds instead
+    names = weight_files(folder)
+    if not names:
+        refuse_pair(folder)
+        return read_tensors(folder)  # says what the folder holds instead
+    if names[0] in PICKLES and not allow_pickle_weights:
+        raise refuse_pickle(folder / names[0])
+    return READERS[names[0]](folder / names[0])
 
 
-def holds_weights(folder: Path) -> bool:
-    """Whether a folder holds weights in one of our formats."""
-    return any((folder / name).is_file() for name in READERS)
+def weight_files(folder: Path) -> list[str]:
+    """The files of weights in a folder, each of them the whole model; the first is the one that is read."""
+    return [name for name in READERS if (folder / name).is_file()]
+
+
+def pair_in(folder: Path) -> dict[str, Path]:
+    """The networks of a pair: "discriminator" and "generator" -> folder."""
+    return {name: folder / name for name in NETWORKS if (folder / name).is_dir()}
+
+
+def checkpoints_of(folder: Path) -> list[Path]:
+    """The checkpoints of a run that is not finished, newest first, whole or not."""
+    return sorted((path for glob in CHECKPOINTS for path in folder.glob(glob) if pair_in(path)), reverse=True)
+
+
+def refuse_pair(folder: Path) -> None:
+    """Raise WeightsError, with the folders to load, where a folder is a pair of networks or a run and not one model."""
+    checkpoint = next(iter(checkpoints_of(folder)), folder)
+    networks = pair_in(folder) or pair_in(checkpoint)
+    if networks:
+        named = " or ".join(f"{path} ({NETWORKS[name]}, the {name})" for name, path in networks.items())
+        raise WeightsError(
+            f"{folder} is no model folder, but has the networks of a pretraining in it: load {named}. The discriminator is "
+            "the one to fine-tune; the generator predicts masked tokens"
+        )
 
 
 def save_model(

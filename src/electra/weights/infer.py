@@ -9,13 +9,24 @@ from electra.errors import WeightsError
 from electra.weights.names import Shape, canonical
 
 LAYER = re.compile(r"electra\.encoder\.layer\.(\d+)\.")
-NEEDED = {
-    "word_embeddings": "electra.embeddings.word_embeddings.weight",
-    "position_embeddings": "electra.embeddings.position_embeddings.weight",
-    "token_type_embeddings": "electra.embeddings.token_type_embeddings.weight",
-    "query": "electra.encoder.layer.0.attention.self.query.weight",
-    "intermediate": "electra.encoder.layer.0.intermediate.dense.weight",
+# setting -> the tensor that tells it, and the axis
+SIZES = {
+    "vocab_size": ("electra.embeddings.word_embeddings.weight", 0),
+    "embedding_size": ("electra.embeddings.word_embeddings.weight", 1),
+    "max_position_embeddings": ("electra.embeddings.position_embeddings.weight", 0),
+    "type_vocab_size": ("electra.embeddings.token_type_embeddings.weight", 0),
+    "hidden_size": ("electra.encoder.layer.0.attention.self.query.weight", 1),
+    "intermediate_size": ("electra.encoder.layer.0.intermediate.dense.weight", 0),
 }
+DISTANCES = "electra.encoder.layer.0.attention.self.distance_embedding.weight"
+
+
+def sizes_of(shapes: Mapping[str, Shape]) -> dict[str, int]:
+    """The settings that shapes tell, as far as the tensors are there and have the axes of ours."""
+    found = {canonical(name): shape for name, shape in shapes.items()}
+    sizes = {key: found[name][axis] for key, (name, axis) in SIZES.items() if len(found.get(name, ())) == 2}
+    layers = [int(match[1]) for name in found if (match := LAYER.match(name))]
+    return sizes | ({"num_hidden_layers": 1 + max(layers)} if layers else {})
 
 
 def infer_config(shapes: Mapping[str, Shape], **known: Any) -> ElectraConfig:
@@ -25,21 +36,13 @@ def infer_config(shapes: Mapping[str, Shape], **known: Any) -> ElectraConfig:
     unless relative positions tell their width. Raises WeightsError where the tensors are no encoder's.
     """
     found = {canonical(name): shape for name, shape in shapes.items()}
-    missing = [name for name in NEEDED.values() if name not in found]
+    sizes = sizes_of(found)
+    missing = sorted({name for key, (name, _) in SIZES.items() if key not in sizes})
     if missing:
         raise WeightsError(f"the tensors are no ELECTRA encoder's: {', '.join(missing)} missing among {len(shapes)}")
-    sizes = {key: found[name] for key, name in NEEDED.items()}
-    hidden = sizes["query"][1]
-    distances = found.get("electra.encoder.layer.0.attention.self.distance_embedding.weight")
-    values: dict[str, Any] = {
-        "vocab_size": sizes["word_embeddings"][0],
-        "embedding_size": sizes["word_embeddings"][1],
-        "max_position_embeddings": sizes["position_embeddings"][0],
-        "type_vocab_size": sizes["token_type_embeddings"][0],
-        "hidden_size": hidden,
-        "intermediate_size": sizes["intermediate"][0],
-        "num_hidden_layers": 1 + max(int(match[1]) for name in found if (match := LAYER.match(name))),
-        "num_attention_heads": max(1, hidden // (distances[1] if distances else 64)),
+    distances = found.get(DISTANCES)
+    values: dict[str, Any] = sizes | {
+        "num_attention_heads": max(1, sizes["hidden_size"] // (distances[1] if distances else 64))
     }
     if distances:
         values["position_embedding_type"] = "relative_key"

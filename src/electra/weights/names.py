@@ -77,6 +77,9 @@ TIED_TABLE = "generator_lm_head.weight"
 # What files of older tools may hold beyond our tensors, by the end of the name: counters that are no weights.
 TOLERATED = ("embeddings.position_ids", "embeddings.token_type_ids")
 
+# What a norm's tensors were called by the first converters.
+OLD_LEAVES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+
 
 def dimensions(config: ElectraConfig) -> dict[str, int]:
     """What the letters of a row's shape stand for."""
@@ -143,7 +146,10 @@ def _leaves(kind: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
 
 
 def canonical(name: str) -> str:
-    """The name with the prefix `electra.` where a bare encoder leaves it out."""
+    """The name with the prefix `electra.` where a bare encoder leaves it out, and a norm's as it is called today."""
+    for old, new in OLD_LEAVES.items():
+        if name.endswith(old):
+            name = name.removesuffix(old) + new
     return f"electra.{name}" if name.split(".")[0] in ("embeddings", "embeddings_project", "encoder") else name
 
 

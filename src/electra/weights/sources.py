@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import ElectraConfig
-from electra.errors import WeightsError
+from electra.errors import DataError, WeightsError
 from electra.heads import HEADS
-from electra.weights import matching
+from electra.weights import folders, matching
 from electra.weights.bundle import Bundle
-from electra.weights.folders import holds_weights, read_weights
+from electra.weights.causes import Evidence, Misfit, cause_of, unwrapped
+from electra.weights.checkpoint import verify_manifest
 from electra.weights.google import find_networks
 from electra.weights.infer import infer_config
-from electra.weights.names import TIED_TABLE, canonical, head_of, tensors
+from electra.weights.names import TIED_TABLE, Shape, canonical, head_of, tensors
 from electra.weights.translation import transposed, turned_shapes
 
-NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM", "encoder": "ElectraModel"}
+NETWORKS = folders.NETWORKS | {"encoder": "ElectraModel"}
 NEWEST = re.compile(r'^model_checkpoint_path:\s*"(.+)"', re.MULTILINE)
 
 
@@ -46,6 +47,7 @@ class Network:
 
     config: ElectraConfig
     tensors: Mapping[str, Any]  # perhaps loaded when asked for
+    left_out: list[str] = field(default_factory=list)  # what lay among them and has no place in its class
 
     def is_tied(self, name: str) -> bool:
         """Whether a tensor is the output table that is the word table, and not stored."""
@@ -64,12 +66,16 @@ class Network:
 
 @dataclass
 class Source:
-    """What was found: the kind in words, the networks by name, where vocabularies may lie, and what was left out."""
+    """What was found: the kind in words, the networks by name, where vocabularies may lie, and what was left out.
+
+    notes    what was chosen where there was a choice, a sentence each
+    """
 
     kind: str
     networks: dict[str, Network]
     folder: Path
     left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def is_single(self) -> bool:
@@ -77,29 +83,49 @@ class Source:
         return self.kind == "model folder"
 
 
-def open_source(path: Path, config: Path | None = None, **known: Any) -> Source:
+def open_source(path: Path, config: Path | None = None, *, allow_pickle_weights: bool = False, **known: Any) -> Source:
     """Look at a checkpoint. Raises WeightsError where it is none, or its tensors do not fit its configuration.
 
-    path    a folder, or the prefix of a Google checkpoint, such as model.ckpt-1000
+    path    a folder, or the prefix of a Google checkpoint, such as model.ckpt-1000; of a run that is not finished, the
+            newest whole checkpoint is taken
     config  a config.json to use in place of the source's own
     known   settings that shapes cannot tell, such as num_attention_heads; of a Google checkpoint, the discriminator's
     """
     prefix = google_prefix(path)
     if prefix is not None:
         return _google(prefix, config, known)
-    pair = {name: path / name for name in ("discriminator", "generator") if (path / name).is_dir()}
-    if pair:
-        networks = {name: _folder(folder, config, known) for name, folder in pair.items()}
-        return Source("pair of model folders", networks, next(iter(pair.values())))
-    if path.is_dir() and holds_weights(path):
-        network = _folder(path, config, known)
+    notes: list[str] = []
+    pair = folders.pair_in(path) or folders.pair_in(_newest_checkpoint(path, notes))
+    if pair or folders.weight_files(path):
+        networks = {
+            name: _folder(folder, config, known, allow_pickle_weights, notes)
+            for name, folder in (pair or {"model": path}).items()
+        }
+        if pair:
+            return Source("pair of model folders", networks, next(iter(pair.values())), notes=notes)
         names = {class_name: name for name, class_name in NETWORKS.items()}
-        return Source("model folder", {names.get(network.class_name, "model"): network}, path)
+        network = networks["model"]
+        return Source("model folder", {names.get(network.class_name, "model"): network}, path, notes=notes)
     held = ", ".join(sorted(file.name for file in path.iterdir())[:12]) if path.is_dir() else "nothing of that name"
     raise WeightsError(
         f"{path} is no checkpoint: expected a folder with config.json and weights, a folder with discriminator/ or "
-        f"generator/, or the prefix of a Google checkpoint (PREFIX.index beside PREFIX.data-*); found {held}"
+        f"generator/, a run, or the prefix of a Google checkpoint (PREFIX.index beside PREFIX.data-*); found {held}"
     )
+
+
+def _newest_checkpoint(run: Path, notes: list[str]) -> Path:
+    """The newest whole checkpoint of a run that is not finished; the folder itself where there is none."""
+    for checkpoint in folders.checkpoints_of(run):
+        try:
+            verify_manifest(checkpoint)
+        except DataError as error:
+            notes.append(f"passed over {checkpoint.name}: {error}")
+            continue
+        notes.append(f"{checkpoint.relative_to(run)} is the newest whole checkpoint of this run, which is not finished")
+        return checkpoint
+    if notes:
+        raise WeightsError(f"{run} has no whole checkpoint:\n" + "\n".join(f"  - {note}" for note in notes))
+    return run
 
 
 def google_prefix(path: Path) -> Path | None:
@@ -142,9 +168,10 @@ def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
     bundle = Bundle(prefix)
     found = find_networks(bundle)
     if not found.variables:
+        shapes = {name: entry.shape for name, entry in bundle.entries.items()}
         raise WeightsError(
             f"{prefix}.index names {len(bundle)} variables, but none of an ELECTRA: neither discriminator_predictions/ nor "
-            f"generator_predictions/ nor electra/ is among them. It begins with {', '.join(list(bundle)[:3])}"
+            f"generator_predictions/ nor electra/ is among them. It begins with {', '.join(list(bundle)[:3])}{_why(shapes)}"
         )
     networks = {}
     for name, variables in found.variables.items():
@@ -155,8 +182,25 @@ def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
     return Source("checkpoint of Google's code", networks, prefix.parent, found.others)
 
 
-def _folder(folder: Path, config: Path | None, known: dict[str, Any]) -> Network:
-    arrays = {canonical(name): array for name, array in read_weights(folder).items()}
+def _why(shapes: Mapping[str, Shape]) -> str:
+    """What the table of causes says of tensors that are no ELECTRA's; nothing where it knows none."""
+    evidence = Evidence(shapes, {})
+    causes = (cause_of(Misfit(name, shape, None), evidence) for name, shape in shapes.items())
+    cause = next((cause for cause in causes if cause is not None), None)
+    return "" if cause is None else "\n[1] {}\n    {}".format(*cause.told(evidence))
+
+
+def _folder(
+    folder: Path, config: Path | None, known: dict[str, Any], allow_pickle_weights: bool, notes: list[str]
+) -> Network:
+    files = folders.weight_files(folder)
+    if len(files) > 1:
+        notes.append(
+            f"{folder.name} has its weights more than once: took {files[0]}, passed over {', '.join(files[1:])}"
+        )
+    arrays = {
+        canonical(unwrapped(name)): array for name, array in folders.read_weights(folder, allow_pickle_weights).items()
+    }
     if config is None and (folder / "config.json").is_file():
         config = folder / "config.json"
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
@@ -181,14 +225,17 @@ def _network(
     where: Path, class_name: str, arrays: Mapping[str, Any], shapes: Any, path: Path | None, known: dict[str, Any]
 ) -> Network:
     """A network whose tensors were held against its configuration: an error lists every one that does not fit."""
-    config = infer_config(shapes, **known) if path is None else ElectraConfig.from_pretrained(path, **known)
+    try:
+        config = infer_config(shapes, **known) if path is None else ElectraConfig.from_pretrained(path, **known)
+    except WeightsError as error:
+        raise WeightsError(f"{where}: {error}{_why(shapes)}") from None
     config.architectures = [class_name]
     part = next((row.tensors for row in HEADS if row.class_name == class_name), "encoder")
     expected = tensors(config) | tensors(config, part)
     is_tied = bool(vars(config)["tie_word_embeddings"])
     found = matching.match(shapes, expected, is_tied=is_tied)
     if found.missing or found.mismatched:
-        # A head may be absent where a model is begun; here it would be invented.
-        matching.check(found, where)
-        raise WeightsError(f"{where} does not hold {', '.join(found.missing)}, which {class_name} has")
-    return Network(config, arrays)
+        # Where a model is begun its head may be absent; here it would be invented.
+        raise matching.misfit_error(where, found, found.missing, found.unexpected, found.mismatched)
+    matching.check_tied(arrays, where, is_tied=is_tied)
+    return Network(config, Selection(arrays, found.sources), found.unexpected)
