@@ -10,6 +10,7 @@ import tyro
 from electra.tokenization.files import FILES
 from electra.verification.record import seal
 from electra.weights.convert import convert as write
+from electra.weights.matching import fold
 from electra.weights.sources import Source, open_source
 
 
@@ -17,26 +18,35 @@ def convert(
     source: tyro.conf.Positional[Path],
     target: tyro.conf.Positional[Path],
     *,
-    to: Annotated[str, tyro.conf.arg(help="torch, safetensors, tf, flax or google")] = "torch",
+    to: Annotated[str, tyro.conf.arg(help="torch, safetensors, tf, flax, google or onnx")] = "torch",
     config: Path | None = None,
     heads: int | None = None,
+    allow_pickle_weights: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Turn a checkpoint into another kind, and prove the result by reading it back.
 
     Args:
-        source: a checkpoint of Google's code (its prefix, or its folder), a model folder of PyTorch, TensorFlow or Flax, or a
-            folder with discriminator/ and generator/, such as a run
+        source: a checkpoint of Google's code (its prefix, or its folder), a model folder of PyTorch, TensorFlow or Flax, a
+            folder with discriminator/ and generator/, or a run, finished or not
         target: the folder to write; for a Google checkpoint or a pair, with a folder for each network
         config: a config.json to use in place of what the source says of itself
         heads: attention heads of the discriminator, which the shapes of a Google checkpoint do not tell; 64 wide unless given
+        allow_pickle_weights: read a pytorch_model.bin where there is nothing else, with torch's weights-only loader
         overwrite: replace the target if it exists
     """
     known: dict[str, Any] = {} if heads is None else {"num_attention_heads": heads}
-    found = open_source(source, config, **known)
+    found = open_source(source, config, allow_pickle_weights=allow_pickle_weights, **known)
     for line in _found(source, found):
         print(line, file=sys.stderr)
-    for line in write(found, target, to, also=partial(_write_beside, found, to), overwrite=overwrite):
+    beside = partial(_write_beside, found, to)
+    if to == "onnx":
+        from electra.inference.export import export_source
+
+        lines = export_source(found, target, also=beside, overwrite=overwrite)
+    else:
+        lines = write(found, target, to, also=beside, overwrite=overwrite)
+    for line in lines:
         print(line, file=sys.stderr)
     print(f"{target} is ready", file=sys.stderr)
     if to not in ("google", "onnx"):
@@ -45,18 +55,20 @@ def convert(
 
 
 def _found(path: Path, source: Source) -> list[str]:
-    lines = [f"{path}: {source.kind}"]
+    lines = [f"{path}: {source.kind}", *(f"  {note}" for note in source.notes)]
     for name, network in source.networks.items():
         c = vars(network.config)
         lines.append(
             f"  {name}: {c['num_hidden_layers']} layers, hidden {c['hidden_size']}, {c['num_attention_heads']} heads, "
             f"feed-forward {c['intermediate_size']}, embedding {c['embedding_size']}, vocabulary {c['vocab_size']:,}"
         )
-    if source.left_out:
-        shown = ", ".join(source.left_out[:4])
-        more = f" and {len(source.left_out) - 4} more" if len(source.left_out) > 4 else ""
-        lines.append(f"  left out, as no network of these classes has them: {shown}{more}")
-    return lines
+        lines += _left_out(network.left_out, f"a place in {network.class_name}")
+    return lines + _left_out(source.left_out, "a place in these networks")
+
+
+def _left_out(names: list[str], lacking: str) -> list[str]:
+    """A line for tensors that are not written, those of all layers under one name."""
+    return [f"  left out {len(names)} without {lacking}: {', '.join(fold(names))}"] if names else []
 
 
 def _write_beside(source: Source, to: str, stage: Path) -> None:

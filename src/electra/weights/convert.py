@@ -30,9 +30,9 @@ def convert(
     Raises UsageError where the target exists, WeightsError where the networks cannot be one Google checkpoint.
     """
     if to not in TARGETS:
-        raise UsageError(f'there is no target "{to}"{did_you_mean(to, TARGETS)}; targets are {", ".join(TARGETS)}')
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; name another folder, or pass --overwrite to replace it")
+        names = [*TARGETS, "onnx"]
+        raise UsageError(f'there is no target "{to}"{did_you_mean(to, names)}; targets are {", ".join(names)}')
+    check_target(target, overwrite)
     with write_folder_atomically(target) as stage:
         lines = _to_google(source, stage) if to == "google" else _to_folders(source, stage, TARGETS[to])
         if also is not None:
@@ -42,6 +42,12 @@ def convert(
 
 def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
     lines = []
+def check_target(target: Path, overwrite: bool) -> None:
+    """Raise UsageError where the target is there and nobody said that it may be replaced."""
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; name another folder, or pass --overwrite to replace it")
+
+
     for name, network in source.networks.items():
         folder = stage if source.is_single else stage / name
         save_model(folder, network.config, network.stored, "5GB", [form])
