@@ -12,7 +12,7 @@ Shapes: B rows, C choices, L positions, N labels.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -115,6 +115,10 @@ class Kind(ABC):
     def settings(self, labels: tuple[str, ...]) -> dict[str, Any]:
         """What ElectraConfig gets: num_labels, id2label, label2id, problem_type."""
 
+    def learnable(self, examples: Sequence[Any]) -> list[Any]:
+        """The examples a model can learn from: all of them, unless a kind leaves out those whose truth cannot be shown."""
+        return list(examples)
+
     @abstractmethod
     def features(
         self, examples: Sequence[Any], tokenizer: Any, labels: tuple[str, ...], max_length: int
@@ -132,6 +136,10 @@ class Kind(ABC):
         self, examples: Sequence[Any], predictions: Sequence[Prediction], labels: tuple[str, ...]
     ) -> dict[str, float]:
         """The measures by name, as shares (0 to 1; correlations -1 to 1), over the examples whose truth is known."""
+
+    def tuned(self, examples: Sequence[Any], predictions: Sequence[Prediction], labels: tuple[str, ...]) -> Self:
+        """The kind with what dev examples tell of its settings, such as a threshold; itself where there is nothing to tell."""
+        return self
 
 
 def collate(
