@@ -20,8 +20,7 @@ def verify(folder: tyro.conf.Positional[Path], *, write: bool = False) -> int:
 
     Args:
         folder: a model folder, a run, or a folder with discriminator/ and generator/: each network in turn
-        write: first record the folder as it is now, as what later checks expect; for folders of other makers, or after a
-            change that was meant
+        write: first record the folder as it is now, for later checks: one of other makers, or after a change that was meant
     """
     results = []
     for network in _networks(folder):
@@ -55,8 +54,8 @@ def _verdict(folder: Path, results: list[Check]) -> str:
     unknown = sum(result.answer == UNKNOWN for result in results)
     if failed:
         return (
-            f"{failed} of {len(results)} checks failed; restore the folder from a good copy, or, where the change was meant, "
-            f"accept it: electra verify {folder} --write"
+            f"{failed} of {len(results)} checks failed; restore the folder, or the packages it was made with; where the change "
+            f"was meant, accept it: electra verify {folder} --write"
         )
     if unknown:
         return f"nothing is wrong, but {unknown} of {len(results)} checks cannot say"
