@@ -40,14 +40,14 @@ def convert(
     return lines
 
 
-def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
-    lines = []
 def check_target(target: Path, overwrite: bool) -> None:
     """Raise UsageError where the target is there and nobody said that it may be replaced."""
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists; name another folder, or pass --overwrite to replace it")
 
 
+def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
+    lines = []
     for name, network in source.networks.items():
         folder = stage if source.is_single else stage / name
         save_model(folder, network.config, network.stored, "5GB", [form])
