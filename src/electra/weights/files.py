@@ -6,6 +6,7 @@ Every error names the file. Writing goes to a temporary file beside the target, 
 
 import json
 import math
+import mmap
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -108,6 +109,15 @@ def _map(path: Path, entry: Mapping[str, Any], start: int) -> Array:
     if 0 in shape:
         return np.zeros(shape, dtype)
     return np.memmap(path, dtype=dtype, mode="c", offset=start + entry["data_offsets"][0], shape=shape)
+
+
+def let_go(array: Array) -> None:
+    """Free the memory of an unchanged view of a file: what was read of it is read again where it is used again."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def widen(array: Array) -> Array:

@@ -15,6 +15,7 @@ TRAILER = 5  # bytes after a block: how it is compressed, and its checksum
 RESTART = 16  # entries between keys that are stored whole
 BLOCK = 1 << 18  # bytes of a block
 MASK = 0xA282EAD8
+CHUNK = 1 << 20  # bytes of which a checksum is taken at a time, so that no copy of a large tensor is made
 
 
 class TableError(WeightsError):
@@ -27,7 +28,10 @@ def masked_crc32c(data: Any) -> int:
         import google_crc32c
     except ImportError:
         raise install_hint("google-crc32c", "convert", "the checksums of a TensorFlow checkpoint") from None
-    crc = int(google_crc32c.value(bytes(data)))
+    crc, whole = 0, memoryview(data)
+    whole = whole.cast("B") if whole.nbytes else memoryview(b"")
+    for start in range(0, len(whole), CHUNK):
+        crc = int(google_crc32c.extend(crc, bytes(whole[start : start + CHUNK])))
     return (((crc >> 15) | (crc << 17)) + MASK) & 0xFFFFFFFF
 
 
