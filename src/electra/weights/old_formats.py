@@ -16,6 +16,7 @@ from electra.weights.translation import flax_path, from_flax_path, from_keras_pa
 
 H5 = "tf_model.h5"
 MSGPACK = "flax_model.msgpack"
+DEFLATE = 1032  # how much a compressed dataset can grow at most
 NDARRAY = 1  # the kind of msgpack extension that flax.serialization uses for arrays
 
 
@@ -26,24 +27,44 @@ def read_h5(path: Path) -> Arrays:
     except ImportError:
         raise install_hint("h5py", "tf", f"reading {path}") from None
     found: Arrays = {}
+
+    def read(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            if isinstance(name, bytes):
+                raise ValueError(f"the name {name!r} is not UTF-8")
+            if item.nbytes > path.stat().st_size * (1 if item.compression is None else DEFLATE):
+                raise OSError(f"{name} claims {item.nbytes:,} bytes, more than the file has")
+            found[name] = item[()]
+
     try:
         with h5py.File(path, "r") as file:
-            file.visititems(
-                lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-    except (OSError, KeyError, RuntimeError) as error:
+            file.visititems(read)
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, MemoryError) as error:  # h5py, on damage
         raise WeightsError(f"{path} is not a whole HDF5 file: {error}; restore it from a good copy") from None
     # A dataset's full name begins with the group of its top layer, which its own name repeats.
-    return _named({name.partition("/")[2]: array for name, array in found.items()}, from_keras_path)
+    return _named(found, lambda name: from_keras_path(name.partition("/")[2]))
 
 
 def read_msgpack(path: Path) -> Arrays:
     """The tensors of a flax_model.msgpack. Raises WeightsError where it is damaged or holds no tree of arrays."""
     msgpack = _msgpack(f"reading {path}")
+    raised = (
+        msgpack.UnpackException,
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+    )  # by msgpack and NumPy, on damage
     try:
-        tree = msgpack.unpackb(path.read_bytes(), ext_hook=_unpack_array, raw=False, strict_map_key=False)
-        found = dict(_leaves(tree))
-    except (ValueError, TypeError, AttributeError, KeyError) as error:  # what msgpack and NumPy raise on damage
+        with path.open("rb") as file:
+            limit = path.stat().st_size
+            stream = msgpack.Unpacker(
+                file, ext_hook=_unpack_array, raw=False, strict_map_key=False, max_buffer_size=limit + 1
+            )
+            found = dict(_leaves(stream.unpack()))
+            if stream.tell() != limit:
+                raise ValueError(f"{limit - stream.tell():,} bytes follow the tree")
+    except raised as error:
         raise WeightsError(f"{path} is not a whole Flax file: {error}; restore it from a good copy") from None
     return _named(found, from_flax_path)
 
@@ -52,13 +73,26 @@ def write_msgpack(path: Path, tensors: Mapping[str, Any]) -> None:
     """Write flax_model.msgpack; `tensors` under the names of a model's state."""
     msgpack = _msgpack(f"writing {path}")
     tree: dict[str, Any] = {}
-    for name, array in tensors.items():
+    for name in tensors:
         *branches, leaf = flax_path(name)
         place = tree
         for branch in branches:
             place = place.setdefault(branch, {})
-        place[leaf] = msgpack.ExtType(NDARRAY, _pack_array(msgpack, transposed(name, array)))
-    write_atomically(path, lambda file: file.write(msgpack.packb(tree, strict_types=True)))
+        place[leaf] = name
+    packer = msgpack.Packer()
+
+    def write(file: Any, tree: Any) -> None:
+        """One tensor after another, so that there are never two in memory."""
+        if isinstance(tree, str):
+            packed = _pack_array(msgpack, transposed(tree, tensors[tree]))
+            file.write(packer.pack(msgpack.ExtType(NDARRAY, packed)))
+            return
+        file.write(packer.pack_map_header(len(tree)))
+        for key, branch in tree.items():
+            file.write(packer.pack(key))
+            write(file, branch)
+
+    write_atomically(path, lambda file: write(file, tree))
 
 
 def write_h5(path: Path, tensors: Mapping[str, Any], model_name: str) -> None:
@@ -67,10 +101,10 @@ def write_h5(path: Path, tensors: Mapping[str, Any], model_name: str) -> None:
         import h5py
     except ImportError:
         raise install_hint("h5py", "tf", f"writing {path}") from None
-    layers: dict[str, dict[str, Any]] = {}
-    for name, array in tensors.items():
+    layers: dict[str, dict[str, str]] = {}
+    for name in tensors:
         keras = keras_path(name)
-        layers.setdefault(keras.partition("/")[0], {})[f"{model_name}/{keras}:0"] = transposed(name, array)
+        layers.setdefault(keras.partition("/")[0], {})[f"{model_name}/{keras}:0"] = name
 
     def write(file: Any) -> None:
         with h5py.File(file, "w") as h5:
@@ -78,19 +112,20 @@ def write_h5(path: Path, tensors: Mapping[str, Any], model_name: str) -> None:
             h5.attrs["layer_names"] = [layer.encode() for layer in layers]
             for layer, weights in layers.items():
                 group = h5.create_group(layer)
-                group.attrs["weight_names"] = [name.encode() for name in weights]
-                for name, array in weights.items():
-                    group.create_dataset(name, data=widen(array))
+                group.attrs["weight_names"] = [keras.encode() for keras in weights]
+                for keras, name in weights.items():
+                    group.create_dataset(keras, data=widen(transposed(name, tensors[name])))
             h5.create_group("top_level_model_weights").attrs["weight_names"] = np.array([])
 
     write_atomically(path, write)
 
 
-def _named(found: Mapping[Any, Any], ours: Any) -> Arrays:
+def _named(found: dict[Any, Any], ours: Any) -> Arrays:
+    """The arrays under our names, in our layout and order; `found` is emptied, so that there are never two copies of all."""
     arrays: Arrays = {}
-    for path, array in found.items():
+    for path in list(found):
         name = ours(path)
-        arrays[name] = np.array(transposed(name, np.asarray(array)), order="C")
+        arrays[name] = np.require(transposed(name, np.asarray(found.pop(path))), requirements=["C", "W"])
     return arrays
 
 
@@ -106,8 +141,10 @@ def _leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from _leaves(value, (*path, str(key)))
-        else:
+        elif isinstance(value, np.ndarray):
             yield (*path, str(key)), value
+        else:
+            raise ValueError(f"{'.'.join((*path, str(key)))} is no array")
 
 
 def _unpack_array(code: int, data: bytes) -> Any:

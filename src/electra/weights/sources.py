@@ -229,6 +229,11 @@ def _network(
         config = infer_config(shapes, **known) if path is None else ElectraConfig.from_pretrained(path, **known)
     except WeightsError as error:
         raise WeightsError(f"{where}: {error}{_why(shapes)}") from None
+    if vars(config)["num_hidden_layers"] > len(shapes):  # its tensors alone would fill the memory with their names
+        raise WeightsError(
+            f"{path or where} says num_hidden_layers {vars(config)['num_hidden_layers']:,}, but {where} holds {len(shapes)} "
+            "tensors in all; restore the configuration from a good copy"
+        )
     config.architectures = [class_name]
     part = next((row.tensors for row in HEADS if row.class_name == class_name), "encoder")
     expected = tensors(config) | tensors(config, part)
