@@ -21,6 +21,7 @@ import electra.outputs
 from electra.cli import COMMANDS
 from electra.flax import FlaxElectraPreTrainedModel
 from electra.heads import HEADS
+from electra.tasks.own import Columns
 from electra.tf import TFElectraPreTrainedModel
 from electra.tokenization.base import Tokenizer
 from electra.torch import ElectraPreTrainedModel
@@ -123,6 +124,9 @@ def settings_tables() -> Iterator[str]:
         text, options = reading.command(module)
         yield f"## electra {verb}\n\n{text}"
         yield table("argument|default|what", options)
+    yield f"## Columns\n\n{reading.prose(Columns.__doc__ or '')}"
+    yield "Fields of `electra.tasks.own.Columns`; flags of `electra data`."
+    yield table("column|type|default|what", list(reading.fields(Columns)))
     yield f"## Settings\n\n{reading.prose(PretrainSettings.__doc__ or '')}"
     yield "Fields of `electra.training.settings.PretrainSettings`; flags of `electra pretrain`; keys of a recipe."
     yield table("setting|type|default|what", list(reading.fields(PretrainSettings)))

@@ -213,7 +213,7 @@ def command(module: str) -> tuple[str, list[tuple[str, str, str]]]:
     text, _, told = (ast.get_docstring(node) or "").partition("Args:")
     helps = dict(re.findall(r"^\s*(\w+): (.*)$", told, re.MULTILINE))
     rows = _of_class(node, home) if isinstance(node, ast.ClassDef) else _of_function(node, home)
-    return prose(text.strip()), [_option(*row, helps) for row in rows if row[0] != "settings"]
+    return prose(text.strip()), [_option(*row, helps) for row in rows if row[0] not in ("settings", "columns")]
 
 
 def _of_function(node: ast.FunctionDef, home: Source) -> Iterator[tuple[str, str, str | None]]:

@@ -9,7 +9,8 @@ import pytest
 from electra.weights.matching import NewWeightsWarning
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/how-to/hugging-face.md", "docs/how-to/tokenizers.md", "docs/how-to/frameworks.md"]
+HOW_TO = ("hugging-face", "tokenizers", "frameworks", "convert", "your-own-data")
+PAGES = ["README.md", *(f"docs/how-to/{page}.md" for page in HOW_TO)]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -24,14 +24,10 @@ class Columns:
     label: str | None = "label"  # the class, the number, the classes, or the number of the right choice (from 0)
     words: str = "words"  # a list of words; in .csv and .tsv one word a row, a blank line between sentences
     tags: str | None = "tags"  # a list of as many tags; in .csv and .tsv one tag a row
-    sentence: str | None = (
-        None  # of .csv and .tsv with a word a row: a new value begins a sentence, an empty one goes on
-    )
+    sentence: str | None = None  # of files with a word a row: a new value begins a sentence, an empty one goes on
     question: str = "question"  # what is asked
     context: str = "context"  # the text that answers it
-    answers: str | None = (
-        "answers"  # a text or a list of texts, or {"text": [...], "answer_start": [...]}; empty: no answer
-    )
+    answers: str | None = "answers"  # a text, several, or {text, answer_start} as in SQuAD; empty: no answer
     start: str | None = None  # the character the answer begins at; not named: its first place in the context
     prompt: str = "prompt"  # what is to be continued
     choices: tuple[str, ...] = ("choices",)  # one column that holds a list, or a column for each
