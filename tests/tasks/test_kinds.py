@@ -364,7 +364,7 @@ def test_tagging_as_shipped(tokenizer):
     examples = [sentence("A bd \u200b CAFÉ c", "I-X I-X O B-X I-Y")]
     assert kind.labels(examples) == ("B-X", "B-Y", "E-X", "E-Y", "O")
     # A span goes on at an I of another type, and has the last tag's type.
-    assert kind._learned(examples[0]) == ["B-X", "E-X", "O", "B-Y", "E-Y"]
+    assert kind.learned(examples[0]) == ["B-X", "E-X", "O", "B-Y", "E-Y"]
     labels = kind.labels([sentence("a b c d e", "B-X I-X O B-Y I-Y")])
     (made,) = kind.features(examples, tokenizer, labels, 16)
     assert spelled(made.input_ids) == "[CLS] a b ##d caf ##e c [SEP]"

@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 
 from electra.tasks import metrics as ours
 
-few = settings(max_examples=examples(15, 2000), deadline=None)
+few = settings(max_examples=examples(15, 500), deadline=None)
 LABELS = st.sampled_from(["0", "1", "a", "b-c", ""])
 pairs_of_labels = st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=30).map(
     lambda rows: tuple(zip(*rows, strict=True))

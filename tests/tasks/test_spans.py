@@ -13,7 +13,7 @@ from electra.errors import DataError
 from electra.tasks import spans as ours
 from electra.tasks.metrics import macro
 
-few = settings(max_examples=examples(100, 5000), deadline=None)
+few = settings(max_examples=examples(60, 1000), deadline=None)
 TYPES = ("PER", "LOC", "MISC-1", "x")
 ODD = ("O", "B", "I", "E", "S", "B-", "Bx", "I-a-b", "O-PER", "L-PER", "U-LOC", "L", ".", "B--x", "PER", "E-x-", "Ix-y")
 

@@ -53,20 +53,21 @@ def confusion(truth: Labels, predicted: Labels, labels: Sequence[Hashable]) -> A
 def matthews(truth: Labels, predicted: Labels) -> float:
     """The Matthews correlation of two or more classes, -1 to 1; 0.0 where truth or answers are one class only."""
     rows, columns, labels = _numbered(truth, predicted)
-    table = np.zeros((len(labels), len(labels)))
-    np.add.at(table, (rows, columns), 1)
-    total, right = table.sum(), table.trace()
-    of_truth, of_answers = table.sum(1), table.sum(0)
-    spread = (total**2 - of_truth @ of_truth) * (total**2 - of_answers @ of_answers)
-    return float((right * total - of_truth @ of_answers) / np.sqrt(spread)) if spread > 0 else 0.0
+    right, answered, there = _counts(rows, columns, len(labels))
+    return matthews_of(right, answered, there)
+
+
+def matthews_of(right: Array, answered: Array, there: Array) -> float:
+    """The Matthews correlation from counts of each class (N,): answered rightly, answered, in the truth."""
+    total, answered, there = float(there.sum()), answered.astype(np.float64), there.astype(np.float64)
+    spread = (total**2 - there @ there) * (total**2 - answered @ answered)
+    return float((right.sum() * total - there @ answered) / np.sqrt(spread)) if spread > 0 else 0.0
 
 
 def per_class(truth: Labels, predicted: Labels) -> dict[Hashable, Rates]:
     """Precision, recall and F1 of each class of truth or answers."""
     rows, columns, labels = _numbered(truth, predicted)
-    right, answered, there = (
-        np.bincount(values, minlength=len(labels)) for values in (rows[rows == columns], columns, rows)
-    )
+    right, answered, there = _counts(rows, columns, len(labels))
     return {label: rates(right[i], answered[i], there[i]) for i, label in enumerate(labels)}
 
 
@@ -176,6 +177,11 @@ def roc_auc(scores: Array, labels: Array) -> float:
 
 def _plain(labels: Labels) -> Sequence[Hashable]:
     return labels.tolist() if isinstance(labels, np.ndarray) else labels
+
+
+def _counts(rows: Array, columns: Array, classes: int) -> list[Array]:
+    """Of each class (N,): answered rightly, answered, in the truth."""
+    return [np.bincount(values, minlength=classes) for values in (rows[rows == columns], columns, rows)]
 
 
 def _numbered(truth: Labels, predicted: Labels) -> tuple[Array, Array, list[Hashable]]:

@@ -65,7 +65,7 @@ class Tagging(Kind):
         for example in some(examples):
             if example.tags is None:
                 raise DataError(f"{where(example)}: no tags, and examples to learn from need them")
-            found.update(self._learned(example))
+            found.update(self.learned(example))
         if not found - {"O"} or len(found) == 1:
             raise DataError(f"every word has the tag {min(found, default='O')}: there is nothing to learn")
         if not spans.is_plain(found) and not self.as_shipped:
@@ -127,10 +127,10 @@ class Tagging(Kind):
         for example, row in zip(examples, numbers, strict=True):
             tags = [labels[number] for number in row]
             made.append({"id": example.id, "words": list(example.words), "tags": tags})
-            if not spans.is_plain(labels):
+            if self.has_spans(labels):
                 made[-1]["entities"] = [
                     {"type": type_, "start": first, "end": last + 1, "text": " ".join(example.words[first : last + 1])}
-                    for first, last, type_ in self._spans(tags)
+                    for first, last, type_ in self.spans_of(tags)
                 ]
         return made
 
@@ -139,13 +139,13 @@ class Tagging(Kind):
     ) -> dict[str, float]:
         """Entities count where both ends and the type are right."""
         judged = [(e.tags, p["tags"]) for e, p in zip(examples, predictions, strict=True) if e.tags is not None]
-        if spans.is_plain(labels):
+        if not self.has_spans(labels):
             truth, answers = ([tag for pair in judged for tag in pair[side]] for side in (0, 1))
             accuracy = metrics.accuracy(truth, answers)
             macro = metrics.f1_macro(truth, answers)
             return {"f1": accuracy, "precision": accuracy, "recall": accuracy, "f1_macro": macro, "accuracy": accuracy}
-        total, by_type = spans.score(*([self._spans(pair[side]) for pair in judged] for side in (0, 1)))
-        learned = [tag for e in examples if e.tags is not None for tag in self._learned(e)]
+        total, by_type = spans.score(*([self.spans_of(pair[side]) for pair in judged] for side in (0, 1)))
+        learned = [tag for e in examples if e.tags is not None for tag in self.learned(e)]
         return {
             "f1": total.f1,
             "precision": total.precision,
@@ -154,10 +154,15 @@ class Tagging(Kind):
             "accuracy": metrics.accuracy(learned, [tag for _, tags in judged for tag in tags]),
         }
 
-    def _spans(self, tags: Sequence[str]) -> list[spans.Span]:
+    def has_spans(self, labels: Sequence[str]) -> bool:
+        """Whether tags mark spans of words: entities, not parts of speech."""
+        return not spans.is_plain(labels)
+
+    def spans_of(self, tags: Sequence[str]) -> list[spans.Span]:
+        """The spans of a sentence, as scores count them."""
         return spans.original_spans(tags) if self.as_shipped else spans.spans(spans.as_ending_letters(tags))
 
-    def _learned(self, example: TaggedExample) -> Sequence[str]:
+    def learned(self, example: TaggedExample) -> Sequence[str]:
         """The tags of an example as the model learns them. Raises DataError where they are not as many as words."""
         tags = example.tags or ()
         if len(tags) != len(example.words):
@@ -165,7 +170,7 @@ class Tagging(Kind):
         scheme = "IOBES" if self.as_shipped else self.scheme
         if scheme == AS_WRITTEN or spans.is_plain(tags):
             return tags
-        return spans.tags_of(self._spans(tags), len(tags), scheme)
+        return spans.tags_of(self.spans_of(tags), len(tags), scheme)
 
     def _numbers(self, examples: Sequence[TaggedExample], labels: tuple[str, ...]) -> list[Array | None]:
         """Of the tags of each example; None for all where one is not known."""
@@ -173,7 +178,7 @@ class Tagging(Kind):
             return [None] * len(examples)
         known = {label: number for number, label in enumerate(labels)}
         return [
-            np.array([known[tag] if tag in known else number_of(tag, labels, e) for tag in self._learned(e)], np.int32)
+            np.array([known[tag] if tag in known else number_of(tag, labels, e) for tag in self.learned(e)], np.int32)
             for e in examples
         ]
 
