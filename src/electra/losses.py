@@ -73,9 +73,9 @@ def tuning_loss(
 ) -> Array:
     """The loss of one batch under fine-tuning, each error weighed: filler rows by 0, rare labels more if asked.
 
-    outputs       of a model of the page: logits, or start_logits and end_logits
-    targets       labels, or start_positions and end_positions; and weights, in the shape of the errors: (B,), for tags
-                  (B, L), where several labels may hold (B, N)
+    outputs       logits, or start_logits and end_logits, with them perhaps no_answer_logits
+    targets       labels, or start_positions and end_positions (is_impossible as `answer_loss`); and weights, in the shape
+                  of the errors: (B,), for tags (B, L), where several labels may hold (B, N)
     problem_type  of the configuration, for logits (B, N)
     reduction     "mean" over what has weight, or "sum"
     """
@@ -93,7 +93,11 @@ def _errors(outputs: Mapping[str, Array], targets: Mapping[str, Array], problem_
             _cross_entropies(outputs[f"{place}_logits"], targets[f"{place}_positions"], ops)
             for place in ("start", "end")
         )
-        return (start + end) / 2  # (B,)
+        spans = (start + end) / 2  # (B,)
+        if "no_answer_logits" not in outputs:
+            return spans
+        expected = ops.to_float(targets.get("is_impossible", targets["start_positions"] == 0))
+        return spans + 0.5 * ops.binary_cross_entropy(outputs["no_answer_logits"], expected)
     logits, labels = outputs["logits"], targets["labels"]
     if problem_type == "regression":
         return (ops.to_float(logits.reshape(labels.shape)) - ops.to_float(labels)) ** 2

@@ -11,8 +11,12 @@ COMMANDS = {
     "pretrain": ("electra.cli.pretrain", "train a generator and a discriminator on a corpus, or continue"),
     "inspect": ("electra.cli.inspect", "show how probable it is that each token of a text was replaced"),
     "convert": ("electra.cli.convert", "turn a checkpoint of any kind into another kind"),
-    "data": ("electra.cli.data", "check a labelled data set before anything is trained on it"),
     "verify": ("electra.cli.verify", "say whether a model folder is what it was, and whether its parts agree"),
+    "data": ("electra.cli.data", "check a labelled data set before anything is trained on it"),
+    "finetune": ("electra.cli.finetune", "fine-tune an encoder on a task or on your own files, over several seeds"),
+    "evaluate": ("electra.cli.evaluate", "score a tuned model on labelled examples, with intervals"),
+    "predict": ("electra.cli.predict", "answer each line of a file with a tuned model"),
+    "compare": ("electra.cli.compare", "say whether one fine-tuning is better than another, or only luckier"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
 }
 

@@ -17,17 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-import electra.flax
 from electra.config import ElectraConfig
 from electra.errors import RunFailedError
 from electra.flax import ops
 from electra.flax.backend import _devices, has_fast_bfloat16
 from electra.flax.optim import adam, clip, update
 from electra.flax.trees import Tree, leaves, to_arrays, to_tree
-from electra.heads import PREFIXES
 from electra.losses import tuning_loss
 from electra.training.tune_settings import TuneSettings
-from electra.training.tuner import Arrays, begin_weights, rates_of
+from electra.training.tuner import Arrays, begin_weights, find_class, given_to, rates_of
 from electra.weights.files import read_tensors, write_tensors
 from electra.weights.translation import from_flax_path
 
@@ -49,7 +47,7 @@ class Tuner:
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
-        self.model_class = getattr(electra.flax, PREFIXES["flax"] + class_name)
+        self.model_class = find_class("flax", class_name)
         dtype = jnp.bfloat16 if self.bfloat16 else jnp.float32
         self.model = self.model_class(config, dtype=dtype, _do_init=False)
         self._steps = _compiled(self.model_class, config.to_json_string(), dtype, settings)
@@ -127,11 +125,11 @@ def _compiled(model_class: Any, config_json: str, dtype: Any, settings: TuneSett
     config = ElectraConfig.from_dict(json.loads(config_json))
     model = model_class(config, dtype=dtype, _do_init=False)
 
-    def outputs(parameters: Tree, inputs: Any, key: Array | None = None) -> Any:
-        """The module's answer; with a key, with dropout."""
+    def outputs(parameters: Tree, inputs: Any, given: Any, key: Array | None = None) -> Any:
+        """The module's answer, perhaps with targets it is given; with a key, with dropout."""
         return model.module.apply(
             {"params": parameters}, inputs["input_ids"], inputs["attention_mask"], inputs["token_type_ids"],
-            deterministic=key is None, rngs={} if key is None else {"dropout": key}, return_dict=True,
+            deterministic=key is None, rngs={} if key is None else {"dropout": key}, return_dict=True, **given,
         )  # fmt: skip
 
     def train(
@@ -140,7 +138,8 @@ def _compiled(model_class: Any, config_json: str, dtype: Any, settings: TuneSett
         """Parameters and moments after an update, or as they were where it is not finite; the loss and the gradient's norm."""
 
         def loss_of(parameters: Tree) -> Array:
-            return tuning_loss(outputs(parameters, inputs, key), targets, config.problem_type, settings.loss, ops)
+            answer = outputs(parameters, inputs, given_to(model_class, targets), key)
+            return tuning_loss(answer, targets, config.problem_type, settings.loss, ops)
 
         loss, gradients = jax.value_and_grad(loss_of)(parameters)
         clipped, norm = clip(gradients, settings.clip_norm)
@@ -153,7 +152,7 @@ def _compiled(model_class: Any, config_json: str, dtype: Any, settings: TuneSett
         return *kept, loss, norm
 
     def look(parameters: Tree, inputs: Any) -> dict[str, Array]:
-        found = outputs(parameters, inputs)
+        found = outputs(parameters, inputs, {})
         return {name: value.astype(jnp.float32) for name, value in found.items() if isinstance(value, jax.Array)}
 
     return _Steps(jax.jit(train, donate_argnums=(0, 1)), jax.jit(look))

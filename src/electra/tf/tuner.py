@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import electra.tf
 from electra.config import ElectraConfig
 from electra.errors import RunFailedError
-from electra.heads import PREFIXES
 from electra.losses import tuning_loss
 from electra.tf import ops
 from electra.tf.backend import _device, _step_seed, has_fast_bfloat16, set_threads
@@ -25,7 +23,7 @@ from electra.tf.modules import dropout_seeded_by
 from electra.tf.optim import adam, clip, moments, set_moments, update
 from electra.tf.pretrained import policy
 from electra.training.tune_settings import TuneSettings
-from electra.training.tuner import Arrays, begin_weights, rates_of
+from electra.training.tuner import Arrays, begin_weights, find_class, given_to, rates_of
 from electra.weights.files import read_tensors, write_tensors
 from electra.weights.translation import transposed, turned_shapes
 
@@ -51,7 +49,7 @@ class Tuner:
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
-        self.model_class = getattr(electra.tf, PREFIXES["tf"] + class_name)
+        self.model_class = find_class("tf", class_name)
         with self._place():
             model = self.model_class(config)
             shapes = turned_shapes({name: tuple(value.shape) for name, value in model.named_weights().items()})
@@ -91,7 +89,8 @@ class Tuner:
     def _gradients(self, inputs: Any, targets: Any, seed: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         parameters = [variable.value for variable in self.model.named_weights().values()]
         with tf.GradientTape() as tape, dropout_seeded_by(lambda: seed):
-            outputs = self.model(**inputs, return_dict=True, training=True)
+            given = given_to(self.model_class, targets)
+            outputs = self.model(**inputs, **given, return_dict=True, training=True)
             loss = tuning_loss(outputs, targets, self.model.config.problem_type, self.settings.loss, ops)
         found = tape.gradient(loss, parameters, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients, norm = clip([tf.convert_to_tensor(gradient) for gradient in found], self.settings.clip_norm)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import electra.torch
 from electra.config import ElectraConfig
 from electra.errors import RunFailedError
 from electra.losses import tuning_loss
@@ -20,7 +19,7 @@ from electra.torch.backend import _device, _step_seed, has_fast_bfloat16, keep_f
 from electra.torch.initial import fill
 from electra.torch.optim import adam, moments, set_moments, update
 from electra.training.tune_settings import TuneSettings
-from electra.training.tuner import Arrays, begin_weights, rates_of
+from electra.training.tuner import Arrays, begin_weights, find_class, given_to, rates_of
 from electra.weights.files import read_tensors, write_tensors
 
 
@@ -44,7 +43,7 @@ class Tuner:
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
-        self.model_class = getattr(electra.torch, class_name)
+        self.model_class = find_class("torch", class_name)
         model = self.model_class(config)
         shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
         fill(dict(model.named_parameters()), begin_weights(shapes, weights, config.initializer_range, seed))
@@ -71,9 +70,9 @@ class Tuner:
 
     # -- one step -----------------------------------------------------------------------------------------------------
 
-    def _outputs(self, inputs: Arrays) -> Any:
+    def _outputs(self, inputs: Mapping[str, Tensor]) -> Any:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            return self.model(**self._to_device(inputs), return_dict=True)
+            return self.model(**inputs, return_dict=True)
 
     def _to_device(self, arrays: Arrays) -> dict[str, Tensor]:
         return {name: torch.from_numpy(array).to(self.device, non_blocking=True) for name, array in arrays.items()}
@@ -81,8 +80,9 @@ class Tuner:
     def train_step(self, inputs: Arrays, targets: Arrays, *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on a batch; nothing changes where the loss or the gradient is not finite."""
         torch.manual_seed(_step_seed(self.seed, step))
-        outputs, problem_type = self._outputs(inputs), self.model.config.problem_type
-        loss = tuning_loss(outputs, self._to_device(targets), problem_type, self.settings.loss, ops)
+        held, problem_type = self._to_device(targets), self.model.config.problem_type
+        outputs = self._outputs(self._to_device(inputs) | given_to(self.model_class, held))
+        loss = tuning_loss(outputs, held, problem_type, self.settings.loss, ops)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         values = dict(zip(("loss", "gradient_norm"), torch.stack([loss.detach(), norm]).tolist(), strict=True))
@@ -97,7 +97,7 @@ class Tuner:
     def predict(self, inputs: Arrays) -> dict[str, np.ndarray[Any, Any]]:
         """The answers of one batch without dropout, in float32 and with the padding."""
         self.model.eval()
-        outputs = self._outputs(inputs)
+        outputs = self._outputs(self._to_device(inputs))
         self.model.train()
         return {name: value.float().cpu().numpy() for name, value in outputs.items() if isinstance(value, Tensor)}
 

@@ -13,46 +13,28 @@ So several seeds are the default, and what is reported is their median.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
 from pathlib import Path
 from typing import Any
 
 import electra
 from electra.config import ElectraConfig
-from electra.errors import ConfigError, DataError, RunFailedError
-from electra.heads import HEADS
-from electra.tasks.task import Example, Kind
+from electra.errors import ConfigError, DataError, MissingDependencyError, RunFailedError
+from electra.heads import HEADS, ORIGINAL_HEADS, Head
+from electra.tasks.task import Kind
 from electra.training.encoder import Encoder
 from electra.training.interrupt import StopRequest, stop_on_signal
 from electra.training.panel import Panel
 from electra.training.run import RunFolder
 from electra.training.tune_batches import balanced_weights
-from electra.training.tune_files import Purpose, examples_fingerprint, write_examples
+from electra.training.tune_card import model_card
+from electra.training.tune_data import TuneData
+from electra.training.tune_files import Purpose, examples_fingerprint, write_examples, write_text
+from electra.training.tune_report import write_report
 from electra.training.tune_results import SHOWN, summarise, write_results
 from electra.training.tune_seed import Plan, SeedRun
 from electra.training.tune_settings import TuneSettings
 from electra.weights.checkpoint import write_folder_atomically
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuneData:
-    """What is learned and what it is judged on.
-
-    measure  the score that decides; one of kind.measures
-    labels   in order; () for those the training examples have
-    columns  of the files, as task.json keeps them
-    facts    where the examples are from, for people
-    """
-
-    name: str
-    kind: Kind
-    measure: str
-    train: Sequence[Example]
-    dev: Sequence[Example]
-    labels: tuple[str, ...] = ()
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def finetune(
@@ -63,11 +45,12 @@ def finetune(
     *,
     framework: str = "torch",
     panel: bool = True,
-) -> StopRequest:
-    """Begin a fine-tuning, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
+) -> tuple[StopRequest, dict[str, Any] | None]:
+    """Begin a fine-tuning, or continue the one in `run_folder`.
 
-    Raises FrozenRunError where the folder holds another, DataError on examples that cannot be used, RunFailedError where
-    the runs of all seeds failed.
+    Returns whether it was asked to stop, and what results.json holds: None where it stopped before its end.
+    Raises FrozenRunError where the folder holds another run, DataError on examples that cannot be used, RunFailedError
+    where the runs of all seeds failed.
     """
     plan = make_plan(data, encoder, settings, framework)
     run = RunFolder(run_folder)
@@ -83,17 +66,21 @@ def finetune(
                 seed_run = SeedRun(plan, seed, run.path / f"seed-{seed}", shown, stop, show=panel)
                 result = seed_run.go(record)
             if result is None:
-                return stop
+                return stop, None
             results.append(result)
-    summary = summarise(plan, data, results, encoder.what)
-    _export(run.path, summary["chosen"])
-    write_results(run.path, record, summary)
+    summary = summarise(run.path, plan, data, results, encoder.what)
+    write_results(run.path, summary)
     if summary["chosen"] is None:
         raise RunFailedError(
             f"the runs of all {len(results)} seeds failed: {results[0]['failed']}. A lower learning_rate or a longer warmup "
             "usually helps; start again in a new folder"
         )
-    return stop
+    _export(run.path, summary, record)
+    try:
+        write_report(run.path)
+    except MissingDependencyError as error:
+        print(f"no report.html: {error}", file=sys.stderr)
+    return stop, summary
 
 
 def make_plan(data: TuneData, encoder: Encoder, settings: TuneSettings, framework: str) -> Plan:
@@ -104,7 +91,10 @@ def make_plan(data: TuneData, encoder: Encoder, settings: TuneSettings, framewor
     labels = data.labels or data.kind.labels(data.train)
     config = _config(encoder, data.kind, labels, settings)
     length = settings.max_length
-    train, dev = (data.kind.features(part, encoder.tokenizer, labels, length) for part in (data.train, data.dev))
+    learnable = data.kind.learnable(data.train)
+    train, dev = (data.kind.features(part, encoder.tokenizer, labels, length) for part in (learnable, data.dev))
+    if not train:
+        raise DataError(f"none of the {len(data.train):,} train examples can be learned from")
     purpose = Purpose(
         name=data.name, kind=data.kind, measure=data.measure, labels=labels, max_length=length, columns=data.columns
     )
@@ -125,10 +115,9 @@ def make_plan(data: TuneData, encoder: Encoder, settings: TuneSettings, framewor
 
 
 def class_of(kind: Kind, head: str) -> str:
-    """The class of the head that answers a kind."""
-    if head == "original":
-        raise ConfigError("the heads of the original code are not there yet; use head page")
-    return next(row.class_name for row in HEADS if row.name == kind.head)
+    """The class of the head that answers a kind. Where the original has none of its own, the page's."""
+    rows: list[Head] = [*(ORIGINAL_HEADS if head == "original" else ()), *HEADS]
+    return next(row for row in rows if row.name == kind.head).class_name
 
 
 def _config(encoder: Encoder, kind: Kind, labels: tuple[str, ...], settings: TuneSettings) -> ElectraConfig:
@@ -174,9 +163,8 @@ def _shown(plan: Plan) -> dict[str, tuple[str, str]]:
     return {name: (name.replace("_", " "), "{:.4f}") for name in plan.purpose.kind.measures}
 
 
-def _export(run: Path, seed: int | None) -> None:
-    """The model of the chosen seed as RUN/model."""
-    if seed is None:
-        return
+def _export(run: Path, summary: dict[str, Any], record: dict[str, Any]) -> None:
+    """The model of the chosen seed as RUN/model, with its card."""
     with write_folder_atomically(run / "model") as stage:
-        shutil.copytree(run / f"seed-{seed}" / "kept" / "model", stage, dirs_exist_ok=True)
+        shutil.copytree(run / f"seed-{summary['chosen']}" / "kept" / "model", stage, dirs_exist_ok=True)
+        write_text(stage / "README.md", model_card(summary, record))

@@ -3,6 +3,7 @@
 import html
 import io
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ CHARTS: tuple[tuple[str, str, str, Lines], ...] = (
     ("Speed", "", "tokens/s", (("train", "tokens_per_second", "training steps"),)),
 )
 MANY = 200  # points of a curve
-COLOURS = ("#2563eb", "#d97706", "#6b7280")
+COLOURS = ("#2563eb", "#d97706", "#6b7280", "#059669", "#dc2626", "#7c3aed")
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
@@ -115,18 +116,19 @@ def _section(title: str, text: str, unit: str, lines: Lines, records: Records) -
     series = [(label, points) for label, points in series if points]
     if not series:
         return ""
-    return f"<section><h2>{title}</h2><p>{text}</p>{_draw(series, unit, title)}</section>"
+    return f"<section><h2>{title}</h2><p>{text}</p>{draw(series, unit, title)}</section>"
 
 
 def _points(records: Records, kind: str, metric: str) -> list[tuple[float, float]]:
     return [(r["step"], r[metric]) for r in records if r["kind"] == kind and r.get(metric) is not None]
 
 
-def _draw(series: list[tuple[str, list[tuple[float, float]]]], unit: str, title: str) -> str:
-    figure_of, save = _matplotlib()
+def draw(series: list[tuple[str, list[tuple[float, float]]]], unit: str, title: str) -> str:
+    """Lines as an SVG; series are labels with points (step, value)."""
+    figure_of, save = matplotlib()
     figure = figure_of(figsize=(6, 3.2), layout="constrained")
     axes = figure.add_subplot()
-    for (label, points), colour in zip(series, COLOURS, strict=False):
+    for (label, points), colour in zip(series, cycle(COLOURS), strict=False):
         steps, values = zip(*points, strict=True)
         width = 1.6 if len(points) < MANY else 0.6  # single steps are noisy: many of them are a band, not a line
         axes.plot(steps, values, label=label, color=colour, linewidth=width, marker="o" if len(points) < 3 else None)
@@ -140,7 +142,8 @@ def _draw(series: list[tuple[str, list[tuple[float, float]]]], unit: str, title:
     return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
 
 
-def _matplotlib() -> tuple[Callable[..., Any], Callable[[Any], str]]:
+def matplotlib() -> tuple[Callable[..., Any], Callable[[Any], str]]:
+    """What makes a figure, and what makes its SVG. Raises MissingDependencyError without matplotlib."""
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

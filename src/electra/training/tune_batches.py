@@ -6,6 +6,7 @@ framework sees few shapes, and a compiled one compiles few times.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def make_batch(
     """
     filler = [features[0]] * (batch_size - len(features))
     inputs, targets = collate([*features, *filler], pad_token_id=pad_token_id, multiple=multiple)
+    targets = {name: array.astype(np.int32) if array.dtype.kind == "i" else array for name, array in targets.items()}
     if targets:
         weights = _weights(targets, class_weights)
         weights[len(features) :] = 0
@@ -97,7 +99,7 @@ def predict_all(
     for start in range(0, len(order), batch_size):
         numbers = order[start : start + batch_size]
         inputs, _ = make_batch(
-            [features[number] for number in numbers],
+            [replace(features[number], targets={}) for number in numbers],
             batch_size=batch_size,
             pad_token_id=pad_token_id,
             multiple=multiple,
@@ -110,5 +112,5 @@ def predict_all(
 
 def _unpadded(answer: dict[str, Array], row: int, length: int) -> Iterator[tuple[str, Array]]:
     for name, array in answer.items():
-        is_positions = array.ndim == 3 or name in ("start_logits", "end_logits")
+        is_positions = name in ("start_logits", "end_logits") or (name == "logits" and array.ndim == 3)
         yield name, array[row][:length] if is_positions else array[row]

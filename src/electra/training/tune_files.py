@@ -23,6 +23,8 @@ from electra.tasks.task import (
 from electra.weights.files import write_atomically
 
 TASK = "task.json"
+RESULTS = "results.json"
+PREDICTIONS = "predictions-dev.jsonl"
 EXAMPLES: dict[str, type[Example]] = {
     "classification": TextExample,
     "multi-label": TextExample,

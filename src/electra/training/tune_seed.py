@@ -12,26 +12,27 @@ Unusual here: a run that was killed continues bit for bit, because batches and d
 import json
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import electra
 from electra.config import ElectraConfig, read_json_object
 from electra.errors import RunFailedError
-from electra.tasks.task import Array, Example, Feature
+from electra.tasks.task import Array, Example, Feature, Outputs, Prediction
 from electra.training.interrupt import StopRequest
 from electra.training.panel import Panel
 from electra.training.run import RunFolder, read_metrics
 from electra.training.schedule import learning_rate
 from electra.training.tune_batches import epoch_batches, make_batch, padding_multiple, predict_all
-from electra.training.tune_files import Purpose, write_lines, write_text
+from electra.training.tune_files import PREDICTIONS, Purpose, write_lines, write_text
 from electra.training.tune_settings import TuneSettings
 from electra.training.tuner import open_tuner
 from electra.weights.checkpoint import write_folder_atomically
 from electra.weights.files import Arrays
 
 LOGGED = 100  # lines of training metrics a run writes, about
+LINES = 10  # of them that are printed, where there is no terminal to draw on
 SAVE_SECONDS = 300.0  # between checkpoints, beside those of the evaluations
 
 
@@ -158,7 +159,7 @@ class SeedRun:
         values = self.tuner.train_step(inputs, targets, step=step - 1, learning_rate=rate)
         seconds = time.perf_counter() - started
         self.seconds += seconds
-        if step % max(1, plan.total_steps // LOGGED) == 0 or step in (1, plan.total_steps):
+        if step % self._a_share(LOGGED) == 0 or step in (1, plan.total_steps):
             left = self.seconds / step * (plan.total_steps - step)
             rows_per_second = len(features) / seconds
             self._report(
@@ -173,9 +174,9 @@ class SeedRun:
         return self.batches[place]
 
     def _evaluate(self, step: int) -> None:
-        plan, purpose = self.plan, self.plan.purpose
+        plan = self.plan
         outputs = predict_all(self.tuner, plan.dev, **plan.shape)
-        predictions = purpose.kind.predictions(plan.dev_examples, plan.dev, outputs, purpose.labels)
+        purpose, predictions = _with_threshold(plan, outputs)
         scores = purpose.kind.scores(plan.dev_examples, predictions, purpose.labels)
         score = _comparable(scores[purpose.measure])
         is_best = all(score > before for before in self.history)
@@ -183,8 +184,8 @@ class SeedRun:
         is_last = step == plan.total_steps
         if is_best if plan.settings.patience else is_last:
             with write_folder_atomically(self.kept) as stage:
-                self._save_model(stage / "model")
-                write_lines(stage / "predictions-dev.jsonl", predictions)
+                self._save_model(stage / "model", purpose)
+                write_lines(stage / PREDICTIONS, predictions)
                 write_text(stage / "scores.json", json.dumps({"step": step, "scores": scores}) + "\n")
         self._report({"kind": "evaluation", "step": step, "seconds": self.seconds, "scores": scores})
 
@@ -195,8 +196,13 @@ class SeedRun:
 
     def _report(self, record: dict[str, Any]) -> None:
         self.run.append(record)
-        if self.show:
+        is_told = record["kind"] == "evaluation" or self.panel.live or record["step"] % self._a_share(LINES) == 0
+        if self.show and is_told:
             self.panel.show(record | record.get("scores", {}))
+
+    def _a_share(self, parts: int) -> int:
+        """So many steps that they go into a run `parts` times."""
+        return max(1, self.plan.total_steps // parts)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -205,11 +211,11 @@ class SeedRun:
             self.run.save(step, self.tuner.save, {"seconds": self.seconds}, keep=1)
         self.saved_at, self.saved_time = step, time.perf_counter()
 
-    def _save_model(self, folder: Path) -> None:
+    def _save_model(self, folder: Path, purpose: Purpose) -> None:
         folder.mkdir()
         self.tuner.save_model(folder)
         self.plan.tokenizer.save_pretrained(folder)
-        self.plan.purpose.write(folder)
+        purpose.write(folder)
 
     def _scores(self) -> dict[str, Any]:
         held = read_json_object(self.kept / "scores.json")
@@ -224,6 +230,16 @@ class SeedRun:
         write_text(self.result_file, json.dumps(result) + "\n")
         shutil.rmtree(self.run.checkpoints, ignore_errors=True)
         return result
+
+
+def _with_threshold(plan: Plan, outputs: list[Outputs]) -> tuple[Purpose, list[Prediction]]:
+    """The predictions on dev, and the purpose with what dev told of the kind's settings, if anything."""
+    purpose, examples, features = plan.purpose, plan.dev_examples, plan.dev
+    predictions = purpose.kind.predictions(examples, features, outputs, purpose.labels)
+    kind = purpose.kind.tuned(examples, predictions, purpose.labels)
+    if kind == purpose.kind:
+        return purpose, predictions
+    return replace(purpose, kind=kind), kind.predictions(examples, features, outputs, purpose.labels)
 
 
 def _comparable(score: float) -> float:

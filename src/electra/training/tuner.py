@@ -13,6 +13,7 @@ import numpy as np
 from electra.config import ElectraConfig
 from electra.errors import UsageError, did_you_mean, install_hint
 from electra.first_weights import first_weights
+from electra.heads import ORIGINAL_HEADS, PREFIXES
 from electra.training.layerwise import multipliers
 from electra.training.tune_settings import TuneSettings
 from electra.weights.names import Shape
@@ -80,6 +81,17 @@ def open_tuner(
     return tuner
 
 
+def find_class(framework: str, class_name: str) -> Any:
+    """The class of a head in a framework, by its PyTorch name."""
+    file = "original_heads" if class_name in {row.class_name for row in ORIGINAL_HEADS} else "task_heads"
+    return getattr(import_module(f"electra.{framework}.{file}"), PREFIXES[framework] + class_name)
+
+
+def given_to(model_class: Any, targets: Mapping[str, Any]) -> dict[str, Any]:
+    """The targets that a model reads as inputs while it is trained: the original's answers are told where they begin."""
+    return {name: targets[name] for name in getattr(model_class, "given_targets", ())}
+
+
 def begin_weights(shapes: Mapping[str, Shape], given: Arrays, std: float, seed: int) -> dict[str, np.ndarray[Any, Any]]:
     """Every tensor of a model, by Hugging Face's names: what is given, and first weights for the rest."""
     fresh = first_weights({name: shape for name, shape in shapes.items() if name not in given}, std, seed)
@@ -90,4 +102,3 @@ def rates_of(names: Iterable[str], config: ElectraConfig, settings: TuneSettings
     """What the learning rate of each tensor is multiplied by."""
     layers = int(vars(config)["num_hidden_layers"])
     return multipliers(names, layers=layers, decay=settings.layer_decay, as_shipped=settings.layer_decay_as_shipped)
-

@@ -1,0 +1,90 @@
+"""electra evaluate: what a tuned model is worth on labelled examples, with the interval chance leaves."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from electra.errors import DataError, UsageError
+from electra.tasks.own import Columns, own_examples
+from electra.tasks.table import find_task, load_task
+from electra.tasks.task import Example
+
+
+def evaluate(
+    model: tyro.conf.Positional[str],
+    file: tyro.conf.Positional[Path | None] = None,
+    *,
+    task: str | None = None,
+    data: Path | None = None,
+    split: str = "dev",
+    columns: tyro.conf.OmitArgPrefixes[Columns | None] = None,
+    predictions: Path | None = None,
+    json_lines: Annotated[bool, tyro.conf.arg(name="json", help="one JSON object instead of lines")] = False,
+    framework: str = "torch",
+    batch_size: int = 32,
+    device: str = "auto",
+    threads: int = 0,
+) -> int:
+    """Score a tuned model on labelled examples; each score with its 95% interval over the examples.
+
+    Args:
+        model: RUN/model of electra finetune, or RUN
+        file: your own labelled file, with the columns of the one the model was tuned on unless you name others
+        task: a published data set instead, such as cola
+        data: the folder of its files
+        split: train, dev or test
+        columns: the names of your columns
+        predictions: a file to write the predictions to, one JSON object a line
+        framework: what computes: torch, tf or flax
+        batch_size: rows at a time
+        device: cpu, cuda, cuda:1; auto: a GPU where there is one
+        threads: of the processor; 0: all cores
+    """
+    from electra.inference.predictor import Predictor
+    from electra.tasks.check import truth
+    from electra.training.tune_files import write_lines
+    from electra.training.tune_scores import interval_of, measure_of
+    from electra.training.tune_settings import TuneSettings
+
+    if (task is None) == (file is None) or (task is not None and data is None):
+        raise UsageError("give a labelled FILE, or --task with --data FOLDER")
+    settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
+    predictor = Predictor(model, settings, framework=framework)
+    purpose = predictor.purpose
+    kind = purpose.kind
+    examples: list[Example]
+    if task is not None and data is not None:
+        if find_task(task).kind != kind.name:
+            raise UsageError(f"{task} is {find_task(task).kind}, but {model} was tuned for {kind.name}")
+        examples = load_task(task, data, split)
+    elif file is not None:
+        examples = own_examples(kind.name, file, columns or Columns(**purpose.columns))
+    known = [example for example in examples if truth(example) is not None]
+    if not known:
+        raise DataError(f"none of the {len(examples):,} examples has a label, so there is nothing to score")
+    found = predictor.predict(known)
+    if predictions is not None:
+        write_lines(predictions, found)
+    scores = kind.scores(known, found, purpose.labels)
+    result = {}
+    for name in scores:
+        interval, resamples = interval_of(measure_of(kind, known, found, purpose.labels, name), len(known))
+        result[name] = {"value": scores[name], "low": interval.low, "high": interval.high, "resamples": resamples}
+    if json_lines:
+        print(json.dumps({"examples": len(known), "scores": result}))
+        return 0
+    print(
+        f"{len(known):,} examples; each score with the interval that covers the true one 95 times in 100",
+        file=sys.stderr,
+    )
+    for name, row in result.items():
+        print(f"{name:<18} {row['value']:.4f}   {row['low']:.4f} to {row['high']:.4f}")
+    return 0
+
+
+def main(words: list[str]) -> int:
+    """Returns 0."""
+    return tyro.cli(evaluate, args=words, prog="electra evaluate")

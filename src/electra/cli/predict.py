@@ -1,0 +1,66 @@
+"""electra predict: lines in, one JSON object a line out, in order, however many there are."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import tyro
+
+from electra.errors import DataError
+
+
+def predict(
+    model: tyro.conf.Positional[str],
+    file: tyro.conf.Positional[str] = "-",
+    *,
+    out: Path | None = None,
+    framework: str = "torch",
+    batch_size: int = 32,
+    device: str = "auto",
+    threads: int = 0,
+) -> int:
+    """Answer each line of a file with one JSON object a line, in order, in bounded memory.
+
+    A line is plain text, or JSON: {"text", "pair"}, {"words"}, {"question", "context"} or {"prompt", "choices"}, as the model
+    needs it; "id" is given back. A line that cannot be used gives {"line", "error"} in its place, and exit code 65 at the end.
+
+    Args:
+        model: RUN/model of electra finetune, or RUN
+        file: one text or JSON object a line; - for standard input
+        out: where to write; by default standard output
+        framework: what computes: torch, tf or flax
+        batch_size: rows at a time
+        device: cpu, cuda, cuda:1; auto: a GPU where there is one
+        threads: of the processor; 0: all cores
+    """
+    from electra.inference.predictor import Predictor
+    from electra.training.tune_settings import TuneSettings
+
+    settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
+    if file != "-" and not Path(file).is_file():
+        raise DataError(f"{file} does not exist; give a file with one text a line, or - for standard input")
+    predictor = Predictor(model, settings, framework=framework)
+    bad = 0
+    with ExitStack() as stack:
+        target = sys.stdout if out is None else stack.enter_context(out.open("w", encoding="utf-8"))
+        for prediction in predictor.predict_lines(_lines(file)):
+            bad += "error" in prediction
+            print(json.dumps(prediction, ensure_ascii=False), file=target)
+    if bad:
+        print(f"electra predict: {bad:,} line{'s' * (bad != 1)} could not be used", file=sys.stderr)
+    return DataError.exit_code if bad else 0
+
+
+def _lines(file: str) -> Iterator[str]:
+    if file == "-":
+        yield from sys.stdin
+        return
+    with open(file, encoding="utf-8", errors="replace") as stream:
+        yield from stream
+
+
+def main(words: list[str]) -> int:
+    """Returns 0, or 65 where lines could not be used."""
+    return tyro.cli(predict, args=words, prog="electra predict")

@@ -1,0 +1,188 @@
+"""A tuned model, ready to answer: examples in, predictions out, in any framework.
+
+    line -> example -> features -> batches of about equal length -> the model -> predictions, in the order asked
+
+Unusual here: a stream is answered in windows of lines, so memory is bounded and rows of a batch are still alike in length.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electra.errors import DataError
+from electra.tasks.task import ChoiceExample, Example, Prediction, QuestionExample, TaggedExample, TextExample
+from electra.tokenization import load_tokenizer
+from electra.training.tune_batches import padding_multiple, predict_all
+from electra.training.tune_files import TASK, read_purpose
+from electra.training.tune_settings import TuneSettings
+from electra.training.tuner import open_tuner
+from electra.weights.files import widen
+from electra.weights.hub import local_folder
+from electra.weights.sources import open_source
+
+WINDOW = 1024  # lines that are sorted by length together
+WORD = re.compile(r"\w+|[^\w\s]")  # of plain text that is to be tagged: words, and each other sign
+
+
+class Predictor:
+    """The model of a folder that `electra finetune` wrote (RUN/model), or of a run (RUN).
+
+    Raises DataError where the folder does not say what the model was tuned for.
+    """
+
+    def __init__(self, model: str | Path, settings: TuneSettings | None = None, *, framework: str = "torch") -> None:
+        folder = Path(model)
+        if (folder / "model" / TASK).is_file():
+            folder = folder / "model"
+        folder = folder if folder.is_dir() else local_folder(str(model))
+        self.purpose = read_purpose(folder)
+        (network,) = open_source(folder).networks.values()
+        settings = settings or TuneSettings()
+        weights = {name: np.array(widen(array), np.float32) for name, array in network.tensors.items()}
+        self.tokenizer = load_tokenizer(folder)
+        self.tuner = open_tuner(framework, network.class_name, network.config, weights, settings, seed=0)
+        self.batch_size = settings.batch_size
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """A prediction for each example, in order, as the kind gives it. Raises DataError on one that cannot be read."""
+        if not examples:
+            return []
+        purpose = self.purpose
+        features = purpose.kind.features(examples, self.tokenizer, purpose.labels, purpose.max_length)
+        outputs = predict_all(
+            self.tuner, features, batch_size=self.batch_size, pad_token_id=self.tokenizer.pad_token_id,
+            multiple=padding_multiple(purpose.max_length),
+        )  # fmt: skip
+        return purpose.kind.predictions(examples, features, outputs, purpose.labels)
+
+    def predict_lines(self, lines: Iterable[str], window: int = WINDOW) -> Iterator[Prediction]:
+        """A prediction for each line, in order, holding no more than `window` lines.
+
+        A line is JSON ({"text", "pair"}, {"question", "context"}, {"prompt", "choices"}, {"words"}) or plain text. One that
+        cannot be used gives {"line", "error"} in its place. Blank lines give nothing.
+        """
+        held: list[tuple[int, str]] = []
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                held.append((number, line.rstrip("\r\n")))
+            if len(held) == window:
+                yield from self._answer(held)
+                held = []
+        yield from self._answer(held)
+
+    def _answer(self, lines: Sequence[tuple[int, str]]) -> Iterator[Prediction]:
+        answers: dict[int, Prediction] = {}
+        readable: list[tuple[int, Example, list[tuple[int, int]]]] = []
+        for number, line in lines:
+            try:
+                example, offsets = read_line(self.purpose.kind.name, line, str(number), self.purpose.columns)
+                self.purpose.kind.features([example], self.tokenizer, self.purpose.labels, self.purpose.max_length)
+                readable.append((number, example, offsets))
+            except DataError as error:
+                answers[number] = {"line": number, "error": str(error)}
+        found = self.predict([example for _, example, _ in readable])
+        for (number, _, offsets), prediction in zip(readable, found, strict=True):
+            answers[number] = _with_characters(prediction, offsets)
+        yield from (answers[number] for number, _ in lines)
+
+
+def _with_characters(prediction: Prediction, offsets: Sequence[tuple[int, int]]) -> Prediction:
+    """The prediction for words of a text, with the characters they and their entities cover."""
+    if not offsets:
+        return prediction
+    entities = [
+        entity | {"characters": [offsets[entity["start"]][0], offsets[entity["end"] - 1][1]]}
+        for entity in prediction.get("entities", ())
+    ]
+    return (
+        prediction
+        | ({"entities": entities} if "entities" in prediction else {})
+        | {"offsets": list(map(list, offsets))}
+    )
+
+
+# -- lines --------------------------------------------------------------------------------------------------------------
+
+
+def read_line(kind: str, line: str, number: str, columns: Mapping[str, Any]) -> tuple[Example, list[tuple[int, int]]]:
+    """The example of a line, and where its words stand, where it was split into words.
+
+    columns   names that stand for text, pair, ... in the files the model was tuned on; both are understood
+    Raises DataError that says what was expected.
+    """
+    place = f"line {number}"
+    values = _values(line, place)
+    own = {
+        field: columns[field]
+        for field in ("text", "pair", "words", "question", "context", "prompt")
+        if columns.get(field)
+    }
+    for field, name in own.items():
+        if field not in values and name in values:
+            values[field] = values[name]
+    common: dict[str, Any] = {"id": str(values.get("id", number)), "place": place}
+    return BUILDERS[kind](values, common)
+
+
+def _values(line: str, place: str) -> dict[str, Any]:
+    if not line.lstrip().startswith("{"):
+        return {"text": line}
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{place}: not JSON: {error.msg}, at character {error.pos + 1}") from None
+    return dict(values)
+
+
+def _text_of(values: Mapping[str, Any], name: str, place: str) -> str:
+    if not isinstance(values.get(name), str):
+        found = f"{type(values[name]).__name__} as" if name in values else f"{', '.join(values)} and no"
+        raise DataError(f'{place}: found {found} "{name}", expected text')
+    return str(values[name])
+
+
+def _texts_of(values: Mapping[str, Any], name: str, place: str) -> tuple[str, ...]:
+    found = values.get(name)
+    if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
+        raise DataError(f'{place}: "{name}" is {type(found).__name__}, expected a list of texts')
+    return tuple(found)
+
+
+def _text_example(values: dict[str, Any], common: dict[str, Any]) -> tuple[Example, list[tuple[int, int]]]:
+    pair = _text_of(values, "pair", common["place"]) if values.get("pair") is not None else None
+    return TextExample(text=_text_of(values, "text", common["place"]), pair=pair, **common), []
+
+
+def _tagged_example(values: dict[str, Any], common: dict[str, Any]) -> tuple[Example, list[tuple[int, int]]]:
+    if "words" in values:
+        return TaggedExample(words=_texts_of(values, "words", common["place"]), **common), []
+    text = _text_of(values, "text", common["place"])
+    found = list(WORD.finditer(text))
+    if not found:
+        raise DataError(f"{common['place']}: the text has no words")
+    return TaggedExample(words=tuple(word[0] for word in found), **common), [word.span() for word in found]
+
+
+def _question_example(values: dict[str, Any], common: dict[str, Any]) -> tuple[Example, list[tuple[int, int]]]:
+    question, context = (_text_of(values, name, common["place"]) for name in ("question", "context"))
+    return QuestionExample(question=question, context=context, **common), []
+
+
+def _choice_example(values: dict[str, Any], common: dict[str, Any]) -> tuple[Example, list[tuple[int, int]]]:
+    choices = _texts_of(values, "choices", common["place"])
+    return ChoiceExample(prompt=_text_of(values, "prompt", common["place"]), choices=choices, **common), []
+
+
+Builder = Callable[[dict[str, Any], dict[str, Any]], tuple[Example, list[tuple[int, int]]]]
+BUILDERS: dict[str, Builder] = {
+    "classification": _text_example,
+    "multi-label": _text_example,
+    "regression": _text_example,
+    "tagging": _tagged_example,
+    "answering": _question_example,
+    "choice": _choice_example,
+}
