@@ -167,7 +167,7 @@ TASKS = (
     ),
     Task(
         name="sts-b", kind="regression", measure="pearson", folders=("STS-B", "STSB"), files=TSV, epochs=10,
-        read=glue(text="sentence1", pair="sentence2", label="score"), double_unordered=True,
+        read=glue(text="sentence1", pair="sentence2", label="score"), double_unordered=True, settings={"low": 0.0, "high": 5.0},
     ),
     Task(
         name="qqp", kind="classification", measure="accuracy", labels=BINARY, folders=("QQP",), files=TSV,
