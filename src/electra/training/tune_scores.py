@@ -1,7 +1,7 @@
 """Scores with what chance does to them: intervals over examples, and the comparison of two fine-tunings.
 
-Unusual here: answers to questions are scored one by one, since their measures are means; every other measure is taken anew
-over each resample.
+Unusual here: no text or sentence is read again for a resample. Answers to questions are scored one by one, since their
+measures are means; of the others, what they are made of is counted once for each example (see tasks/judged.py).
 """
 
 import time
@@ -14,6 +14,7 @@ import numpy as np
 
 from electra.config import read_json_object
 from electra.errors import DataError, UsageError, did_you_mean
+from electra.tasks.judged import judged
 from electra.tasks.statistics import (
     Difference,
     Interval,
@@ -25,7 +26,7 @@ from electra.tasks.statistics import (
     compare_seeds,
     spread,
 )
-from electra.tasks.task import Array, Example, Kind, Prediction
+from electra.tasks.task import Example, Kind, Prediction
 from electra.training.tune_files import (
     PREDICTIONS,
     RESULTS,
@@ -42,17 +43,14 @@ SECONDS = 20.0  # resampling takes about so long at most, by fewer resamples
 def measure_of(
     kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction], labels: tuple[str, ...], name: str
 ) -> Measure:
-    """One score as a function of which examples count, some of them repeatedly."""
-    if kind.name == "answering":
-        each = [kind.scores([e], [p], labels).get(name, np.nan) for e, p in zip(examples, predictions, strict=True)]
-        values = np.array(each, np.float64)
-        return lambda rows: float(np.nanmean(values[rows]))
-
-    def measure(rows: Array) -> float:
-        chosen = [examples[i] for i in rows], [predictions[i] for i in rows]
-        return float(kind.scores(*chosen, labels)[name])
-
-    return measure
+    """One score as a function of which examples count, some of them repeatedly. All truths must be known."""
+    held = judged(kind, name, examples, predictions, labels)
+    if held is not None:
+        return held.over
+    # Answers to questions: the measures are means over questions, so each is scored once.
+    each = [kind.scores([e], [p], labels).get(name, np.nan) for e, p in zip(examples, predictions, strict=True)]
+    values = np.array(each, np.float64)
+    return lambda rows: float(np.nanmean(values[rows]))
 
 
 def interval_of(measure: Measure, count: int) -> tuple[Interval, int]:
