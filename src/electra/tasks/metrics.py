@@ -134,12 +134,10 @@ def pearson(truth: Array, predicted: Array) -> float:
     sides = [np.asarray(values, np.float64) for values in (truth, predicted)]
     if len(sides[0]) < 2 or any((side == side[0]).all() for side in sides):
         return 0.0
-    centred = [side - side.mean() for side in sides]
-    # Scaled before they are multiplied, so that tiny and huge numbers neither vanish nor overflow.
-    scaled = [side / np.abs(side).max() for side in centred if side.any()]
-    if len(scaled) < 2:
-        return 0.0
-    first, second = (side / np.linalg.norm(side) for side in scaled)
+    # Scaled before they are squared, so that tiny and huge numbers neither vanish nor overflow.
+    scaled = [side / np.abs(side).max() for side in sides]
+    centred = [side - side.mean() for side in scaled]
+    first, second = (side / np.linalg.norm(side) for side in centred)
     return float(np.clip(first @ second, -1.0, 1.0))
 
 
