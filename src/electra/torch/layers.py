@@ -29,6 +29,12 @@ def _is_short(hidden: Tensor) -> bool:
     return not torch.compiler.is_exporting() and not hidden.is_cuda and hidden.shape[1] < FUSED_FROM
 
 
+def _table(rows: int, width: int, padding_id: int | None = None) -> nn.Embedding:
+    """A table of zeros, which post_init or a file fills. PyTorch's own first numbers, drawn on the meta device, would
+    import its compiler: three seconds before the first answer."""
+    return nn.Embedding(rows, width, padding_id, _weight=torch.zeros(rows, width))
+
+
 class ElectraEmbeddings(nn.Module):
     """Word, token type and position tables, summed, normalised. (B, L) ids -> (B, L, E).
 
@@ -38,9 +44,9 @@ class ElectraEmbeddings(nn.Module):
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
-        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, config.pad_token_id)
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.embedding_size)
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.embedding_size)
+        self.word_embeddings = _table(config.vocab_size, config.embedding_size, config.pad_token_id)
+        self.position_embeddings = _table(config.max_position_embeddings, config.embedding_size)
+        self.token_type_embeddings = _table(config.type_vocab_size, config.embedding_size)
         self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.has_absolute_positions = config.position_embedding_type == "absolute"
@@ -85,7 +91,7 @@ class ElectraSelfAttention(nn.Module):
         self.position_embedding_type = "absolute" if is_cross else config.position_embedding_type
         if self.position_embedding_type != "absolute":
             self.max_position_embeddings = config.max_position_embeddings
-            self.distance_embedding = nn.Embedding(2 * config.max_position_embeddings - 1, self.attention_head_size)
+            self.distance_embedding = _table(2 * config.max_position_embeddings - 1, self.attention_head_size)
 
     def forward(
         self,
