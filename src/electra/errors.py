@@ -43,10 +43,7 @@ class CorpusError(DataError):
 
 
 class WeightsError(DataError, RuntimeError):
-    """Weights that do not fit the model; the message is a table of the tensors, and `misfits` lists all of them.
-
-    misfits    (name, shape in the file, shape in the model), None where the one or the other has no such tensor
-    """
+    """Weights that do not fit the model: a table of them; `misfits` has (name, shape in the file, in the model) of all."""
 
     misfits: Sequence[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]] = ()
 

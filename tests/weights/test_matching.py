@@ -120,6 +120,16 @@ CASES = {
         shapes(BASE),
         r"those of the base generator \(hidden_size 256\), the configuration is of the base discriminator \(hidden_size 768\)",
     ),
+    "a generator with its discriminator's configuration": (
+        generator("small", 0.25),
+        shapes(SMALL, "masked_lm"),
+        r"those of the small generator \(hidden_size 64\), the configuration is of the small\+\+ generator \(hidden_size 256\)",
+    ),
+    "base's generator with its discriminator's configuration": (
+        generator("base", 1 / 3),
+        shapes(BASE, "masked_lm"),
+        r"those of the base generator \(hidden_size 256\), the configuration is of the base discriminator \(hidden_size 768\)",
+    ),
     "large": (
         shapes(ElectraConfig.large()),
         shapes(BASE),

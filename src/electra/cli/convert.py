@@ -27,8 +27,7 @@ def convert(
     """Turn a checkpoint into another kind, and prove the result by reading it back.
 
     Args:
-        source: a checkpoint of Google's code (its prefix, or its folder), a model folder of PyTorch, TensorFlow or Flax, a
-            folder with discriminator/ and generator/, or a run, finished or not
+        source: a checkpoint of Google's code (prefix or folder), a model folder, discriminator/ and generator/, or a run
         target: the folder to write; for a Google checkpoint or a pair, with a folder for each network
         config: a config.json to use in place of what the source says of itself
         heads: attention heads of the discriminator, which the shapes of a Google checkpoint do not tell; 64 wide unless given

@@ -127,16 +127,20 @@ def unwrapped(name: str) -> str:
 
 
 def model_of(sizes: Mapping[str, int], roles: Iterable[str] = ()) -> str:
-    """Which released models have these sizes, in words, such as "the small++ generator (hidden_size 256)"."""
-    known: list[str] = []
+    """Which released models have these sizes, in words, such as "the small++ generator (hidden_size 256)".
+
+    Those of the roles are named where there are any: small's discriminator has the sizes of small++'s generator.
+    """
+    known: list[tuple[str, str]] = []
     for size, (_, width) in MODELS.items():
         discriminator = ElectraConfig.of_size(size)
         for role, config in (("discriminator", discriminator), ("generator", discriminator.generator(width))):
             keys = ("embedding_size", "hidden_size", "intermediate_size", "num_hidden_layers")
-            if (not roles or role in roles) and all(sizes.get(key) == vars(config)[key] for key in keys):
-                known.append(f"{size} {role}")
+            if all(sizes.get(key) == vars(config)[key] for key in keys):
+                known.append((size, role))
+    named = [f"{size} {role}" for size, role in known if role in roles] or [" ".join(model) for model in known]
     hidden = f"hidden_size {sizes.get('hidden_size', 'unknown')}"
-    return f"the {' or '.join(known)} ({hidden})" if known else f"a model of {hidden}"
+    return f"the {' or '.join(named)} ({hidden})" if named else f"a model of {hidden}"
 
 
 def _labels(shapes: Mapping[str, Shape]) -> int | None:
@@ -259,7 +263,8 @@ CAUSES = (
     Cause(
         lambda row, evidence: evidence.differs("hidden_size"),
         "the weights are those of {held_model}, the configuration is of {wanted_model}",
-        "Give the config.json of these weights: config=..., electra convert --config FILE; or the folder of the other network",
+        "Give the config.json of these weights: config=..., electra convert --config FILE, for Google's checkpoints none; "
+        "or the folder of the other network",
     ),
     _setting("embedding_size", lambda row: True, "another embedding_size,"),
     _setting("intermediate_size", lambda row: LAYER.match(row.name) is not None, "intermediate_size"),
