@@ -8,6 +8,7 @@ import copy
 import json
 import warnings
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ PASSIVE_KEYS = frozenset(
     typical_p use_bfloat16
     """.split()  # noqa: SIM905 - a table of words
 )
+
+MOST_LABELS = 1 << 24  # more are a damaged file's; their names alone would take gigabytes
 
 # size -> (fields, width of its generator as a share of its own hidden size)
 SIZES: dict[str, tuple[dict[str, Any], float]] = {
@@ -132,14 +135,21 @@ class ElectraConfig:
     # -- labels: id2label is the truth, the other two follow ----------------------------------------------------------
 
     def _set_labels(self, num_labels: int | None, id2label: Mapping[Any, str] | None, label2id: Any) -> None:
+        if num_labels is not None and not (isinstance(num_labels, Integral) and 0 <= num_labels <= MOST_LABELS):
+            raise ConfigError(f"num_labels is {num_labels!r}, expected a whole number of at most {MOST_LABELS:,}")
         if id2label is None:
             id2label = {i: f"LABEL_{i}" for i in range(2 if num_labels is None else num_labels)}
-        elif num_labels is not None and num_labels != len(id2label):
+        try:
+            self.id2label = {int(i): label for i, label in id2label.items()}
+            self.label2id = dict(label2id) if label2id is not None else {name: i for i, name in self.id2label.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise ConfigError(
+                f"id2label is {id2label!r} and label2id {label2id!r}, expected the names of labels by their numbers, and back"
+            ) from None
+        if num_labels is not None and num_labels != len(id2label):
             raise ConfigError(
                 f"num_labels is {num_labels}, but id2label names {len(id2label)} labels; give one of the two"
             )
-        self.id2label = {int(i): label for i, label in id2label.items()}
-        self.label2id = dict(label2id) if label2id is not None else {label: i for i, label in self.id2label.items()}
 
     @property
     def num_labels(self) -> int:

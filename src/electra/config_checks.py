@@ -69,6 +69,9 @@ def _choices(values: Mapping[str, Any]) -> list[str]:
         if values[key] not in allowed:
             hint = did_you_mean(str(values[key]), [name for name in allowed if name])
             problems.append(f"{key} is {values[key]!r}{hint}, expected one of {', '.join(map(str, allowed))}")
+    names = values["architectures"]
+    if names is not None and not (isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)):
+        problems.append(f"architectures is {names!r}, expected a list with the name of a class")
     for key in SWITCHES:
         if not isinstance(values[key], bool):
             problems.append(f"{key} is {values[key]!r}, expected true or false")

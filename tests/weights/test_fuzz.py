@@ -1,5 +1,6 @@
 """Damaged checkpoints of every kind, converted: a target that was proven, or our error and no trace of one."""
 
+import json
 import random
 import re
 import resource
@@ -31,6 +32,8 @@ SIZES = {
 KINDS = ("google", "torch", "shards", "tf", "flax")
 SECONDS, MEMORY = 20, 1 << 30  # a case may take, and bytes it may ask for: tens of kilobytes are converted
 HUGE = (2**60, 2**63 - 1, 2**64 - 1, 2**40, 2**31, 2**32 - 1, 10**9, 300_000)
+SETTINGS = ("num_labels", "id2label", "label2id", "architectures", "pruned_heads", "tie_word_embeddings", "weight_map")
+VALUES = (None, True, False, -1, 0, 3, 2**60, 1e300, 0.5, "", "x", [], [2], ["x"], {}, {"0": 1}, {"x": []})
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,7 @@ def damaged(content: bytes, rng: random.Random) -> bytes:
 
 
 def damaged_within(path, content: bytes, rng: random.Random) -> bytes:
-    """Damage behind what guards it: in a record of a table with right checksums, in a header of the right length."""
+    """Damage behind what guards it: a record of a table with right checksums, a header of the right length, whole JSON."""
     if path.suffix == ".index":
         table = read_table(content)
         key = rng.choice(list(table))
@@ -89,6 +92,11 @@ def damaged_within(path, content: bytes, rng: random.Random) -> bytes:
         length = int.from_bytes(content[:8], "little")
         header = damaged(content[8 : 8 + length], rng)
         return len(header).to_bytes(8, "little") + header + content[8 + length :]
+    if path.suffix == ".json":
+        values = json.loads(content)
+        place = rng.choice([values, *(inner for inner in values.values() if isinstance(inner, dict))])
+        place[rng.choice([*place, *SETTINGS])] = rng.choice(VALUES)
+        return json.dumps(values).encode()
     return damaged(content, rng)
 
 

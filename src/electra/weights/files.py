@@ -63,10 +63,11 @@ def read_shards(index: Path, read: Callable[[Path], Arrays]) -> Arrays:
     places = read_json_object(index).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise WeightsError(f'{index} has no "weight_map" from tensor names to files; restore it from a good copy')
-    tensors: Arrays = {}
-    for file in sorted(set(places.values())):
+    for file in places.values():
         if not isinstance(file, str) or Path(file).name != file:
             raise WeightsError(f"{index} names the file {file!r}; expected the name of a file in the same folder")
+    tensors: Arrays = {}
+    for file in sorted(set(places.values())):
         tensors |= read(index.parent / file)
     missing = [f"{name} (in {file})" for name, file in places.items() if name not in tensors]
     if missing:
