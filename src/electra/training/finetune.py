@@ -45,8 +45,12 @@ def finetune(
     *,
     framework: str = "torch",
     panel: bool = True,
+    report: bool = True,
 ) -> tuple[StopRequest, dict[str, Any] | None]:
     """Begin a fine-tuning, or continue the one in `run_folder`.
+
+    panel   show progress on the terminal
+    report  draw report.html and curves.png at the end; `electra report` does it later too
 
     Returns whether it was asked to stop, and what results.json holds: None where it stopped before its end.
     Raises FrozenRunError where the folder holds another run, DataError on examples that cannot be used, RunFailedError
@@ -76,10 +80,8 @@ def finetune(
             "usually helps; start again in a new folder"
         )
     _export(run.path, summary, record)
-    try:
-        write_report(run.path)
-    except MissingDependencyError as error:
-        print(f"no report.html: {error}", file=sys.stderr)
+    if report:
+        _report(run.path)
     return stop, summary
 
 
@@ -88,7 +90,7 @@ def make_plan(data: TuneData, encoder: Encoder, settings: TuneSettings, framewor
     for what, examples in (("train", data.train), ("dev", data.dev)):
         if not examples:
             raise DataError(f"there are no {what} examples")
-    labels = data.labels or data.kind.labels(data.train)
+    labels = data.labels
     config = _config(encoder, data.kind, labels, settings)
     length = settings.max_length
     learnable = data.kind.learnable(data.train)
@@ -168,3 +170,10 @@ def _export(run: Path, summary: dict[str, Any], record: dict[str, Any]) -> None:
     with write_folder_atomically(run / "model") as stage:
         shutil.copytree(run / f"seed-{summary['chosen']}" / "kept" / "model", stage, dirs_exist_ok=True)
         write_text(stage / "README.md", model_card(summary, record))
+
+
+def _report(run: Path) -> None:
+    try:
+        write_report(run)
+    except MissingDependencyError as error:
+        print(f"no report.html: {error}", file=sys.stderr)

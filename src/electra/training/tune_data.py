@@ -32,7 +32,7 @@ class TuneData:
     """What is learned and what it is judged on.
 
     measure  the score that decides; one of kind.measures
-    labels   in order; () for those the training examples have
+    labels   in order
     columns  of the files, as task.json keeps them
     facts    where the examples are from, for people
     """
@@ -42,7 +42,7 @@ class TuneData:
     measure: str
     train: Sequence[Example]
     dev: Sequence[Example]
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...]
     columns: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,13 +57,12 @@ def published_data(
     """
     row = find_task(task)
     train, dev = (load_task(task, folder, split, notes=notes) for split in ("train", "dev"))
+    kind = _fitted(row.kind, dict(row.settings) | dict(options), train)
+    labels = row.labels or kind.labels(train)
     train = limited(train, limit, seed, notes)
     if row.double_unordered:
         train = [*both_orders(train)]  # type: ignore[arg-type]
-    kind = make_kind(row.kind, dict(row.settings) | dict(options))
-    if isinstance(kind, Regression) and not {"low", "high"} & {*row.settings, *options}:
-        kind = kind.scaled_to(train)  # type: ignore[arg-type]
-    return TuneData(name=row.name, kind=kind, measure=row.measure, train=train, dev=dev, labels=row.labels)
+    return TuneData(name=row.name, kind=kind, measure=row.measure, train=train, dev=dev, labels=labels)
 
 
 def own_data(
@@ -78,7 +77,9 @@ def own_data(
     notes: list[str],
 ) -> TuneData:
     """Your own files; without `dev_file` a tenth of the examples is split off. Raises DataError with the place."""
-    train: Sequence[Example] = own_examples(kind_name, train_file, columns)
+    train = own_examples(kind_name, train_file, columns)
+    kind = _fitted(kind_name, options, train)
+    labels = kind.labels(train)
     if dev_file is None:
         train, dev = split_off(train, seed)
         notes.append(
@@ -89,13 +90,16 @@ def own_data(
         dev = own_examples(kind_name, dev_file, columns)
     _check_known(dev, dev_file or train_file)
     train = limited(train, limit, seed, notes)
-    kind = make_kind(kind_name, options)
-    if isinstance(kind, Regression) and not {"low", "high"} & set(options):
-        kind = kind.scaled_to(train)  # type: ignore[arg-type]
     held = {name: value for name, value in asdict(columns).items() if value != getattr(Columns(), name)}
-    return TuneData(
-        name=train_file.name.partition(".")[0], kind=kind, measure=kind.measures[0], train=train, dev=dev, columns=held
-    )
+    name = train_file.name.partition(".")[0]
+    return TuneData(name=name, kind=kind, measure=kind.measures[0], train=train, dev=dev, labels=labels, columns=held)
+
+
+def _fitted(name: str, options: Mapping[str, Any], train: Sequence[Example]) -> Kind:
+    """The kind; of numbers, with the range of those in train, unless it is given."""
+    kind = make_kind(name, options)
+    is_given = "low" in options or "high" in options
+    return kind.scaled_to(train) if isinstance(kind, Regression) and not is_given else kind  # type: ignore[arg-type]
 
 
 def _check_known(dev: Sequence[Example], path: Path) -> None:
