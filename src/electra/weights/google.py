@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from electra.weights.google_tasks import TunedHead, find_head
 from electra.weights.names import TIED_TABLE, head_of
 from electra.weights.translation import kind_of, transposed
 
@@ -26,10 +27,14 @@ HEADS = {"discriminator": "discriminator_predictions/", "generator": "generator_
 
 @dataclass
 class Networks:
-    """What a checkpoint holds: network -> our name -> the variable's name; and the variables that belong to neither."""
+    """What a checkpoint holds: network -> our name -> the variable's name; and the variables that belong to neither.
+
+    head    of the network "model", which was fine-tuned
+    """
 
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
+    head: TunedHead | None = None
 
 
 def google_name(name: str, encoder: str = "electra", embeddings: str = "electra") -> str:
@@ -66,14 +71,16 @@ def our_name(variable: str) -> str:
 
 
 def find_networks(variables: Mapping[str, Any]) -> Networks:
-    """Sort the variables of a checkpoint into networks: "discriminator", "generator", or a bare "encoder"."""
+    """Sort the variables of a checkpoint into networks: "discriminator", "generator", else "model" or a bare "encoder"."""
     left = {name for name in variables if not name.endswith(SLOTS) and name not in PASSED_OVER}
     found, used = Networks(), set[str]()
     for network, head in HEADS.items():
         if any(name.startswith(head) for name in left):
             found.variables[network] = dict(_network(left, network, head))
     if not found.variables and any(name.startswith("electra/") for name in left):
-        found.variables["encoder"] = dict(_network(left, "discriminator", "electra/embeddings/"))
+        encoder, found.head = dict(_network(left, "discriminator", "electra/embeddings/")), find_head(left)
+        name = "encoder" if found.head is None else "model"
+        found.variables[name] = encoder | (found.head.names if found.head else {})
     for names in found.variables.values():
         used |= set(names.values())
     found.others = sorted(left - used)

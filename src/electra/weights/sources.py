@@ -11,7 +11,7 @@ from typing import Any
 
 from electra.config import ElectraConfig
 from electra.errors import DataError, WeightsError
-from electra.heads import HEADS
+from electra.heads import HEADS, ORIGINAL_HEADS
 from electra.weights import folders, matching
 from electra.weights.bundle import Bundle
 from electra.weights.causes import Evidence, Misfit, cause_of, unwrapped
@@ -178,7 +178,10 @@ def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
         held = _Variables(bundle, variables)
         has_own = any(variable.startswith("generator/encoder/") for variable in variables.values())
         of_this = {} if has_own and len(found.variables) == 2 else known
-        networks[name] = _network(prefix, NETWORKS[name], held, held.shapes(), config, of_this)
+        class_name = NETWORKS.get(name, "")
+        if found.head is not None:
+            class_name, of_this = found.head.class_name, found.head.settings | of_this
+        networks[name] = _network(prefix, class_name, held, held.shapes(), config, of_this)
     return Source("checkpoint of Google's code", networks, prefix.parent, found.others)
 
 
@@ -235,7 +238,7 @@ def _network(
             "tensors in all; restore the configuration from a good copy"
         )
     config.architectures = [class_name]
-    part = next((row.tensors for row in HEADS if row.class_name == class_name), "encoder")
+    part = next((row.tensors for row in (*HEADS, *ORIGINAL_HEADS) if row.class_name == class_name), "encoder")
     expected = tensors(config) | tensors(config, part)
     is_tied = bool(vars(config)["tie_word_embeddings"])
     found = matching.match(shapes, expected, is_tied=is_tied)
