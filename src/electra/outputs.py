@@ -132,13 +132,7 @@ class QuestionAnsweringModelOutput(ModelOutput):
 
 
 class OriginalQuestionAnsweringOutput(ModelOutput):
-    """Where the answer stands, by the original's head; loss where both positions were given.
-
-    start_logits, end_logits (B, L)       -1000 lower outside the text; end_logits are absent where beams are there
-    no_answer_logits (B,)                 above 0 where the text seems to hold no answer
-    start_top_log_probs, _index (B, K)    of joint prediction: the K likeliest starts,
-    end_top_log_probs, _index (B, K, K)   and for each the K likeliest ends
-    """
+    """The original's answer: start_logits, end_logits (B, L) or beams of ends; no_answer_logits (B,) above 0 where there is none."""
 
     loss: Array | None
     start_logits: Array

@@ -194,6 +194,9 @@ class FlaxElectraOriginalForQuestionAnswering(FlaxElectraPreTrainedModel):
     config.answerable_classifier         False: no no_answer_logits (B,)
     config.answerable_uses_start_logits  False: those come from the vector of [CLS] alone
     config.beam_size                     K, the starts that are followed, and the ends of each
+
+    Beams, of joint prediction without given starts: start_top_log_probs and start_top_index (B, K), the likeliest first, and
+    end_top_log_probs and end_top_index (B, K, K), the ends of each. Scores are 1000 lower where no answer may stand.
     """
 
     module_class = FlaxElectraOriginalForQuestionAnsweringModule

@@ -139,6 +139,9 @@ class TFElectraOriginalForQuestionAnswering(TFElectraPreTrainedModel):
     config.answerable_classifier         False: no no_answer_logits (B,)
     config.answerable_uses_start_logits  False: those come from the vector of [CLS] alone
     config.beam_size                     K, the starts that are followed, and the ends of each
+
+    Beams, of joint prediction without given starts: start_top_log_probs and start_top_index (B, K), the likeliest first, and
+    end_top_log_probs and end_top_index (B, K, K), the ends of each. Scores are 1000 lower where no answer may stand.
     """
 
     given_targets = ("start_positions",)  # what training gives a call besides the inputs
