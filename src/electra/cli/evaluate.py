@@ -12,6 +12,8 @@ from electra.tasks.own import Columns, own_examples
 from electra.tasks.table import find_task, load_task
 from electra.tasks.task import Example
 
+COLUMNS = Columns()
+
 
 def evaluate(
     model: tyro.conf.Positional[str],
@@ -20,7 +22,7 @@ def evaluate(
     task: str | None = None,
     data: Path | None = None,
     split: str = "dev",
-    columns: tyro.conf.OmitArgPrefixes[Columns | None] = None,
+    columns: tyro.conf.OmitArgPrefixes[Columns] = COLUMNS,
     predictions: Path | None = None,
     json_lines: Annotated[bool, tyro.conf.arg(name="json", help="one JSON object instead of lines")] = False,
     framework: str = "torch",
@@ -61,7 +63,7 @@ def evaluate(
             raise UsageError(f"{task} is {find_task(task).kind}, but {model} was tuned for {kind.name}")
         examples = load_task(task, data, split)
     elif file is not None:
-        examples = own_examples(kind.name, file, columns or Columns(**purpose.columns))
+        examples = own_examples(kind.name, file, Columns(**purpose.columns) if columns == COLUMNS else columns)
     known = [example for example in examples if truth(example) is not None]
     if not known:
         raise DataError(f"none of the {len(examples):,} examples has a label, so there is nothing to score")

@@ -34,6 +34,7 @@ from electra.training.tune_report import write_report
 from electra.training.tune_results import SHOWN, summarise, write_results
 from electra.training.tune_seed import Plan, SeedRun
 from electra.training.tune_settings import TuneSettings
+from electra.training.tuner import check_framework
 from electra.weights.checkpoint import write_folder_atomically
 
 
@@ -56,6 +57,7 @@ def finetune(
     Raises FrozenRunError where the folder holds another run, DataError on examples that cannot be used, RunFailedError
     where the runs of all seeds failed.
     """
+    check_framework(framework)
     plan = make_plan(data, encoder, settings, framework)
     run = RunFolder(run_folder)
     record = _record(data, encoder, plan)

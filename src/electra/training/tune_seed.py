@@ -13,6 +13,7 @@ import json
 import shutil
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ class Plan:
     dev_examples: list[Example]
     class_weights: Array | None
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         return len(self.epoch(0, 0))
 
-    @property
+    @cached_property
     def total_steps(self) -> int:
         return max(1, int(self.steps_per_epoch * self.settings.epochs))
 

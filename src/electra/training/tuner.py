@@ -68,6 +68,13 @@ def open_tuner(
     class_name   the PyTorch name of the head's class, such as ElectraForSequenceClassification
     weights      tensors by Hugging Face's names; what the model has beyond them is drawn from `seed` and the tensor's name
     """
+    module = check_framework(framework)
+    tuner: Tuner = import_module(module).Tuner(class_name, config, weights, settings, seed=seed)
+    return tuner
+
+
+def check_framework(framework: str) -> str:
+    """The module of a framework's tuner. Raises UsageError on a name nobody knows, with the command where it is not installed."""
     if framework not in FRAMEWORKS:
         raise UsageError(
             f'there is no framework "{framework}"{did_you_mean(framework, FRAMEWORKS)}; expected {", ".join(FRAMEWORKS)}'
@@ -77,8 +84,7 @@ def open_tuner(
         import_module(package)
     except ImportError:
         raise install_hint(package, framework, f"fine-tuning with --framework {framework}") from None
-    tuner: Tuner = import_module(module).Tuner(class_name, config, weights, settings, seed=seed)
-    return tuner
+    return module
 
 
 def find_class(framework: str, class_name: str) -> Any:
