@@ -132,7 +132,7 @@ class QuestionAnsweringModelOutput(ModelOutput):
 
 
 class OriginalQuestionAnsweringOutput(ModelOutput):
-    """The original's answer: start_logits, end_logits (B, L) or beams of ends; no_answer_logits (B,) above 0 where there is none."""
+    """The original's answer: start_logits, end_logits (B, L) or beams; no_answer_logits (B,) above 0 where there is none."""
 
     loss: Array | None
     start_logits: Array
