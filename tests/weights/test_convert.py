@@ -165,6 +165,18 @@ def test_a_head_the_original_lacks_is_refused(tmp_path):
         convert(open_source(tmp_path / "tags"), tmp_path / "google", "google")
 
 
+def test_a_pruned_model_is_converted_but_not_to_google_s_format(tmp_path):
+    model = electra.ElectraForPreTraining(ElectraConfig(**TINY))
+    model.prune_heads({0: [1]})
+    model.save_pretrained(tmp_path / "pruned")
+    convert(open_source(tmp_path / "pruned"), tmp_path / "h5", "tf")
+    convert(open_source(tmp_path / "h5"), tmp_path / "again", "torch")
+    again = electra.ElectraForPreTraining.from_pretrained(tmp_path / "again")
+    assert all(torch.equal(value, model.state_dict()[key]) for key, value in again.state_dict().items())
+    with pytest.raises(WeightsError, match="pruned"):
+        convert(open_source(tmp_path / "pruned"), tmp_path / "google", "google")
+
+
 def test_a_target_that_exists_is_replaced_only_where_asked(tmp_path):
     pair(16)["generator"].save_pretrained(tmp_path / "model")
     (tmp_path / "there").mkdir()

@@ -25,9 +25,3 @@ def table(config: ElectraConfig, rows: int, width: int, dtype: Any) -> nn.Embed:
 def norm(config: ElectraConfig, dtype: Any) -> nn.LayerNorm:
     """LayerNorm; the variance is that of differences from the mean, as in PyTorch, not the difference of two means."""
     return nn.LayerNorm(epsilon=config.layer_norm_eps, dtype=dtype, use_fast_variance=False)
-
-
-def heads_left(config: ElectraConfig, layer: int) -> int:
-    """How many heads of a layer are not pruned."""
-    pruned = {int(number): set(heads) for number, heads in config.pruned_heads.items()}
-    return int(config.num_attention_heads) - len(pruned.get(layer, ()))

@@ -17,8 +17,9 @@ from jax import Array
 from electra.config import ElectraConfig
 from electra.errors import InputError
 from electra.flax.activations import activation
-from electra.flax.initial import dense, heads_left, norm, table
+from electra.flax.initial import dense, norm, table
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
+from electra.weights.names import heads_left
 
 
 class FlaxElectraEmbeddings(nn.Module):

@@ -13,12 +13,11 @@ from electra.errors import ConfigError, UsageError, WeightsError
 from electra.first_weights import first_weights
 from electra.flax.checks import check_config, check_decoding, check_inputs
 from electra.flax.compiled import compiled
-from electra.flax.initial import heads_left
 from electra.flax.trees import Tree, named, register_outputs, to_arrays, to_tree
 from electra.weights import files, matching
 from electra.weights.folders import read_weights, save_model
 from electra.weights.hub import local_folder, take_hub_options
-from electra.weights.names import TIED_TABLE, Shape, tensors
+from electra.weights.names import TIED_TABLE, Shape, heads_left, tensors
 
 register_outputs()
 
@@ -81,13 +80,6 @@ class FlaxElectraPreTrainedModel:
         """Our name -> shape in our layout, of every parameter."""
         config = self.config
         shapes = tensors(config) | (tensors(config, self.part) if self.part else {})
-        for layer in config.pruned_heads:
-            width = heads_left(config, int(layer)) * config.hidden_size // config.num_attention_heads
-            attention = f"electra.encoder.layer.{int(layer)}.attention"
-            for name in ("query", "key", "value"):
-                shapes[f"{attention}.self.{name}.weight"] = (width, config.hidden_size)
-                shapes[f"{attention}.self.{name}.bias"] = (width,)
-            shapes[f"{attention}.output.dense.weight"] = (config.hidden_size, width)
         if self.is_tied:
             del shapes[TIED_TABLE]
         prefix = "" if self.part else "electra."

@@ -101,8 +101,6 @@ def _tensors(folder: Path, record: Record | None) -> tuple[Network | None, Check
             if (folder / name).is_file():
                 return None, Check("tensors", UNKNOWN, f"{name} {why}")
     try:
-        if vars(ElectraConfig.from_pretrained(folder))["pruned_heads"]:
-            return None, Check("tensors", UNKNOWN, "heads were pruned, and shapes are known of whole models only")
         (network,) = open_source(folder).networks.values()
         held = tensors_of(folder)
     except ElectraError as error:

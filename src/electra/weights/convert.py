@@ -67,6 +67,10 @@ def _to_google(source: Source, stage: Path) -> list[str]:
     discriminator, generator = pair.get("discriminator") or pair.get("encoder"), pair.get("generator")
     if generator is not None and not vars(generator.config)["tie_word_embeddings"]:
         raise WeightsError("the generator has an output table of its own; Google's checkpoints have no place for it")
+    if any(vars(network.config)["pruned_heads"] for network in pair.values()):
+        raise WeightsError(
+            "heads of this model were pruned; Google's checkpoints have no place for layers of other widths"
+        )
     shared = generator is None or discriminator is None or _share_embeddings(discriminator, generator)
     of_generator = None if generator is None else generator.tensors
     if generator is not None and discriminator is not None and _have_same(discriminator, generator, ENCODER):

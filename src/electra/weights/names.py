@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from electra.config import ElectraConfig
 
-# V vocabulary, E embedding, P positions, T token types, H hidden, I intermediate, D head width, R relative distances,
-# N labels, S summary width, A answer width; W two joined vectors, X and Y what decides of an answer's end and absence sees
+# V vocabulary, E embedding, P positions, T token types, H hidden, I intermediate, D head width, K the width of the heads a
+# layer has left (H where none was pruned), R relative distances, N labels, S summary width, A answer width; W two joined
+# vectors, X and Y what decides of an answer's end and absence sees
 Shape = tuple[int, ...]
 
 
@@ -36,11 +37,11 @@ MODULES = (
     Module("electra.embeddings.token_type_embeddings", "embedding", "T E"),
     Module("electra.embeddings.LayerNorm", "norm", "E"),
     Module("electra.embeddings_project", "linear", "H E", glorot=True),
-    Module("electra.encoder.layer.{}.attention.self.query", "linear", "H H"),
-    Module("electra.encoder.layer.{}.attention.self.key", "linear", "H H"),
-    Module("electra.encoder.layer.{}.attention.self.value", "linear", "H H"),
+    Module("electra.encoder.layer.{}.attention.self.query", "linear", "K H"),
+    Module("electra.encoder.layer.{}.attention.self.key", "linear", "K H"),
+    Module("electra.encoder.layer.{}.attention.self.value", "linear", "K H"),
     Module("electra.encoder.layer.{}.attention.self.distance_embedding", "embedding", "R D"),
-    Module("electra.encoder.layer.{}.attention.output.dense", "linear", "H H"),
+    Module("electra.encoder.layer.{}.attention.output.dense", "linear", "H K"),
     Module("electra.encoder.layer.{}.attention.output.LayerNorm", "norm", "H"),
     Module("electra.encoder.layer.{}.crossattention.self.query", "linear", "H H"),
     Module("electra.encoder.layer.{}.crossattention.self.key", "linear", "H H"),
@@ -110,10 +111,17 @@ def tensors(config: ElectraConfig, part: str = "encoder") -> dict[str, Shape]:
     found: dict[str, Shape] = {}
     for module in MODULES:
         if module.part == part and _is_there(module, config):
-            shape = tuple(sizes[letter] for letter in module.shape.split())
-            for name in _layers(module.name, config):
+            for layer, name in enumerate(_layers(module.name, config)):
+                widths = sizes | {"K": heads_left(config, layer) * sizes["D"]}
+                shape = tuple(widths[letter] for letter in module.shape.split())
                 found |= {f"{name}.{leaf}": size for leaf, size in _leaves(module.kind, shape)}
     return found
+
+
+def heads_left(config: ElectraConfig, layer: int) -> int:
+    """How many attention heads of a layer are not pruned."""
+    pruned = {int(number): set(heads) for number, heads in vars(config)["pruned_heads"].items()}
+    return int(vars(config)["num_attention_heads"]) - len(pruned.get(layer, ()))
 
 
 def _is_there(module: Module, config: ElectraConfig) -> bool:
