@@ -60,7 +60,7 @@ def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
 def _to_google(source: Source, stage: Path) -> list[str]:
     if "model" in source.networks:
         raise WeightsError(
-            f"{source.networks['model'].class_name} has a head the original code does not have; Google's checkpoints hold a "
+            f"{source.networks['model'].class_name} has a head for which Google's format is not written; it takes a "
             "discriminator, a generator or both"
         )
     pair = source.networks
