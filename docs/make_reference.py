@@ -26,6 +26,7 @@ from electra.tf import TFElectraPreTrainedModel
 from electra.tokenization.base import Tokenizer
 from electra.torch import ElectraPreTrainedModel
 from electra.training.settings import PRESETS, PretrainSettings
+from electra.training.tune_settings import TuneSettings
 
 REFERENCE = Path(__file__).parent / "reference"
 ROOT = "../../"  # of the repository, seen from a page
@@ -125,8 +126,11 @@ def settings_tables() -> Iterator[str]:
         yield f"## electra {verb}\n\n{text}"
         yield table("argument|default|what", options)
     yield f"## Columns\n\n{reading.prose(Columns.__doc__ or '')}"
-    yield "Fields of `electra.tasks.own.Columns`; flags of `electra data`."
+    yield "Fields of `electra.tasks.own.Columns`; flags of `electra data`, `finetune` and `evaluate`."
     yield table("column|type|default|what", list(reading.fields(Columns)))
+    yield f"## Settings of fine-tuning\n\n{reading.prose(TuneSettings.__doc__ or '')}"
+    yield "Fields of `electra.training.tune_settings.TuneSettings`; flags of `electra finetune`."
+    yield table("setting|type|default|what", list(reading.fields(TuneSettings)))
     yield f"## Settings\n\n{reading.prose(PretrainSettings.__doc__ or '')}"
     yield "Fields of `electra.training.settings.PretrainSettings`; flags of `electra pretrain`; keys of a recipe."
     yield table("setting|type|default|what", list(reading.fields(PretrainSettings)))

@@ -41,7 +41,7 @@ class Finetune:
     """of your own files: classification, multi-label, regression, tagging, answering or choice"""
     columns: tyro.conf.OmitArgPrefixes[Columns] = field(default_factory=Columns)
     set: tuple[str, ...] = ()
-    """settings of the kind as NAME=VALUE, such as windows=32 (classification), scheme=BIOES (tagging), doc_stride=64"""
+    """settings of the kind as NAME=VALUE, such as windows=32 (classification), scheme=IOBES (tagging), doc_stride=64"""
     limit_train: int | None = None
     """learn from so many examples only, drawn by the seed"""
     random_weights: bool = False

@@ -14,7 +14,7 @@ class TuneSettings:
     epochs: float = 3.0  # passes over the training examples; the paper: 10 for RTE and STS-B, 2 for SQuAD
     batch_size: int = 32  # rows an update
     max_length: int = 128  # tokens a row
-    learning_rate: float = 3e-4  # the paper: 3e-4 small, 1e-4 base, 5e-5 large
+    learning_rate: float = 3e-4  # the paper: 3e-4 small, 1e-4 base, 5e-5 large, as electra finetune takes by size
     warmup: float = 0.1  # share of the updates
     layer_decay: float = 0.8  # learning rate of a layer beside the layer above it; the paper: 0.8, large 0.9
     layer_decay_as_shipped: bool = False  # one power too strong below the head, as the original code has it
@@ -28,7 +28,9 @@ class TuneSettings:
 
     seeds: int = 3  # runs, of seeds seed, seed + 1, ...
     seed: int = 0  # of the new head, order of the examples and dropout
-    patience: int = 0  # stop after so many evaluations without a better score; 0: never
+    patience: int = (
+        0  # stop after so many evaluations without a better score, and keep the best; 0: never, and keep the last
+    )
     evaluations: int = 3  # on the dev examples, evenly over a run; the last is after the last update
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it fast
