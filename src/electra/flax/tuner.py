@@ -76,8 +76,8 @@ class Tuner:
         self.parameters, self.optimizer, loss, norm = self._steps.train(
             self.parameters, self.optimizer, *batch, key, np.float32(learning_rate)
         )
-        found = jax.device_get({"loss": loss, "gradient_norm": norm})
-        values = {name: float(value) for name, value in found.items()}
+        numbers = map(float, jax.device_get((loss, norm)))
+        values = dict(zip(("loss", "gradient_norm"), numbers, strict=True))
         if not all(map(math.isfinite, values.values())):
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
         return values
