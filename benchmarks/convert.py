@@ -3,12 +3,13 @@
     python benchmarks/convert.py --sizes small base large
 
 Random weights under the original's names. Each conversion is a process of its own; the two take turns. transformers converts
-one network a call and needs TensorFlow, so its seconds are those of both calls.
+one network a call and needs TensorFlow, so its seconds are those of both calls, its memory that of the larger. What a process
+needs before it begins, with everything imported, is given beside the whole.
 """
 
 import argparse
 import json
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,28 +22,34 @@ from electra.weights.google import to_variables
 from electra.weights.names import tensors
 
 ROOT = Path(__file__).parents[1]
-# The peak of this program alone: getrusage's would begin with that of the process it was started from.
+# Seconds, of the processor too, and the peak of this program alone: getrusage's would begin with that of its parent's.
 REPORT = """
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(int(peak.split()[1]) * 1024, time.perf_counter() - started)
+def report():
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print("REPORT", int(peak.split()[1]) * 1024, time.perf_counter() - started, time.process_time())
 """
 OURS = f"""
 import time; started = time.perf_counter()
 import sys
-from electra.cli import main
-assert main(["convert", sys.argv[1], sys.argv[2]]) == 0
+import electra.weights.table, google_crc32c, tyro
+from electra.cli import convert, main
 {REPORT}
+report()
+assert main(["convert", sys.argv[1], sys.argv[2]]) == 0
+report()
 """
 THEIRS = f"""
 import time; started = time.perf_counter()
 import sys
-import transformers
+import tensorflow, transformers
 from transformers.models.electra.modeling_electra import load_tf_weights_in_electra
+{REPORT}
 config = transformers.ElectraConfig.from_json_file(sys.argv[3])
 kind = dict(discriminator=transformers.ElectraForPreTraining, generator=transformers.ElectraForMaskedLM)[sys.argv[4]]
+report()
 model = load_tf_weights_in_electra(kind(config), config, sys.argv[1], discriminator_or_generator=sys.argv[4])
 model.save_pretrained(sys.argv[2])
-{REPORT}
+report()
 """
 
 
@@ -64,25 +71,35 @@ def measure(size: str, folder: Path, rounds: int) -> dict[str, object]:
     prefix = folder / "model.ckpt-0"
     configs = write_checkpoint(size, prefix)
     weight = sum(path.stat().st_size for path in folder.glob("model.ckpt-0*"))
-    times: dict[str, list[float]] = {"electra": [], "transformers": []}
-    peaks: dict[str, list[float]] = {"electra": [], "transformers": []}
+    runs: dict[str, list[dict[str, float]]] = {"electra": [], "transformers": []}
     for number in range(rounds):
-        peak, seconds = run(OURS, prefix, folder / f"ours-{number}")
-        times["electra"].append(seconds)
-        peaks["electra"].append(peak / weight)
+        runs["electra"].append(run(OURS, prefix, folder / f"ours-{number}"))
         both = [
             run(THEIRS, prefix, folder / f"theirs-{number}-{network}", config, network)
             for network, config in configs.items()
         ]
-        times["transformers"].append(sum(seconds for _, seconds in both))
-        peaks["transformers"].append(max(peak for peak, _ in both) / weight)
+        runs["transformers"].append(
+            {
+                key: max(one[key] for one in both) if "bytes" in key else round(sum(one[key] for one in both), 2)
+                for key in both[0]
+            }
+        )
+        for path in [*folder.glob("ours-*"), *folder.glob("theirs-*")]:
+            shutil.rmtree(path)
+    ours, theirs = runs.values()
+    ratios = {
+        key: [round(other[key] / own[key], 2) for own, other in zip(ours, theirs, strict=True)]
+        for key in ("seconds", "seconds_after_imports", "cpu_seconds_after_imports")
+    }
     return {
         "checkpoint_bytes": weight,
-        "seconds": {name: [round(value, 2) for value in values] for name, values in times.items()},
-        "peak_memory_to_checkpoint": {name: [round(value, 2) for value in values] for name, values in peaks.items()},
-        "median_ratio_of_seconds": round(
-            statistics.median(theirs / ours for ours, theirs in zip(*times.values(), strict=True)), 2
-        ),
+        "peak_to_checkpoint": {name: [round(one["peak_bytes"] / weight, 2) for one in of] for name, of in runs.items()},
+        "peak_beyond_start_to_checkpoint": {
+            name: [round((one["peak_bytes"] - one["start_bytes"]) / weight, 2) for one in of]
+            for name, of in runs.items()
+        },
+        "theirs_to_ours": ratios,
+        "runs": runs,
     }
 
 
@@ -101,14 +118,21 @@ def write_checkpoint(size: str, prefix: Path) -> dict[str, Path]:
     return paths
 
 
-def run(program: str, *arguments: object) -> tuple[float, float]:
-    """Peak memory in bytes and seconds of a program in a process of its own."""
+def run(program: str, *arguments: object) -> dict[str, float]:
+    """Memory in bytes and seconds of a program in a process of its own: when all is imported, and at its end."""
     command = [sys.executable, "-W", "ignore", "-c", program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    peak, seconds = map(float, done.stdout.split()[-2:])
-    return peak, seconds
+    reports = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("REPORT ")]
+    (start, began, began_cpu), (peak, seconds, cpu) = (map(float, words) for words in reports)
+    return {
+        "start_bytes": start,
+        "peak_bytes": peak,
+        "seconds": round(seconds, 2),
+        "seconds_after_imports": round(seconds - began, 2),
+        "cpu_seconds_after_imports": round(cpu - began_cpu, 2),
+    }
 
 
 if __name__ == "__main__":
