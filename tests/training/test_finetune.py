@@ -86,6 +86,33 @@ def test_the_other_frameworks_learn_it(framework, tokenizer, tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+def test_a_line_s_entities_say_which_characters_they_cover_and_bad_lines_stay_in_their_place(tokenizer, tmp_path):
+    finetune(data_of("tagging"), encoder_of(tokenizer), settings_of(), tmp_path / "run", panel=False, report=False)
+    line = "The  quiet river followed the engine"
+    lines = [line, "", '{"words": ["The", "garden"]}', '{"words": []}']
+    answers = list(Predictor(tmp_path / "run").predict_lines(lines, window=2))
+    assert [line[slice(*entity["characters"])] for entity in answers[0]["entities"]] == ["river", "engine"]
+    assert [line[slice(*word)] for word in answers[0]["offsets"]] == answers[0]["words"]
+    assert [entity["text"] for entity in answers[1]["entities"]] == ["garden"]
+    assert answers[2] == {"line": 4, "error": 'line 4: "words" is list, expected a list of texts'}
+
+
+def test_a_line_that_does_not_fit_its_neighbours_is_answered_alone(tokenizer, tmp_path):
+    finetune(data_of("choice"), encoder_of(tokenizer), settings_of(), tmp_path / "run", panel=False, report=False)
+    lines = [
+        json.dumps({"prompt": "The river.", "choices": choices})
+        for choices in (
+            ["It was old.", "It was green."],
+            ["It was old.", "It was old.", "It was green."],
+            ["It was old."],
+        )
+    ]
+    first, second, third = Predictor(tmp_path / "run").predict_lines(lines)
+    assert (first["label"], second["label"]) == (1, 2)
+    assert third["line"] == 3
+    assert "expected two or more" in third["error"]
+
+
 # -- what a run leaves ------------------------------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ class Backend:
         weights: Mapping[str, Arrays] | None = None,
     ) -> None:
         self.settings, self.special_ids = settings, special_ids
-        self.devices = _devices(settings.device, settings.batch_size // settings.accumulate)
+        self.devices = devices_of(settings.device, settings.batch_size // settings.accumulate)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.devices[0])
         )
@@ -243,7 +243,7 @@ def _counts(outcome: Outcome, part: Part) -> dict[str, Array]:
     }
 
 
-def _devices(name: str, rows: int) -> list[Any]:
+def devices_of(name: str, rows: int) -> list[Any]:
     """The devices called `name`, as many as share `rows` evenly; ConfigError where this machine, or this JAX, has none."""
     kind, _, number = name.partition(":")
     try:

@@ -20,7 +20,7 @@ from jax import Array
 from electra.config import ElectraConfig
 from electra.errors import RunFailedError
 from electra.flax import ops
-from electra.flax.backend import _devices, has_fast_bfloat16
+from electra.flax.backend import devices_of, has_fast_bfloat16
 from electra.flax.optim import adam, clip, update
 from electra.flax.trees import Tree, leaves, to_arrays, to_tree
 from electra.losses import tuning_loss
@@ -43,7 +43,7 @@ class Tuner:
         seed: int,
     ) -> None:
         self.settings, self.seed = settings, seed
-        self.device = _devices(settings.device, 1)[0]
+        self.device = devices_of(settings.device, 1)[0]
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )

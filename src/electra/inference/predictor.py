@@ -79,20 +79,27 @@ class Predictor:
         readable: list[tuple[int, Example, list[tuple[int, int]]]] = []
         for number, line in lines:
             try:
-                example, offsets = read_line(self.purpose.kind.name, line, str(number), self.purpose.columns)
-                self.purpose.kind.features([example], self.tokenizer, self.purpose.labels, self.purpose.max_length)
-                readable.append((number, example, offsets))
+                readable.append((number, *read_line(self.purpose.kind.name, line, str(number), self.purpose.columns)))
             except DataError as error:
                 answers[number] = {"line": number, "error": str(error)}
-        found = self.predict([example for _, example, _ in readable])
+        found = self._predict_each([(number, example) for number, example, _ in readable])
         for (number, _, offsets), prediction in zip(readable, found, strict=True):
             answers[number] = _with_characters(prediction, offsets)
         yield from (answers[number] for number, _ in lines)
 
+    def _predict_each(self, examples: Sequence[tuple[int, Example]]) -> list[Prediction]:
+        """All together; where one of them cannot be used, each alone, so that the others get their answers."""
+        try:
+            return self.predict([example for _, example in examples])
+        except DataError as error:
+            if len(examples) == 1:
+                return [{"line": examples[0][0], "error": str(error)}]
+            return [answer for one in examples for answer in self._predict_each([one])]
+
 
 def _with_characters(prediction: Prediction, offsets: Sequence[tuple[int, int]]) -> Prediction:
     """The prediction for words of a text, with the characters they and their entities cover."""
-    if not offsets:
+    if not offsets or "error" in prediction:
         return prediction
     entities = [
         entity | {"characters": [offsets[entity["start"]][0], offsets[entity["end"] - 1][1]]}

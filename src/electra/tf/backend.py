@@ -52,7 +52,7 @@ class Backend:
         if settings.threads:
             set_threads(settings.threads)
         self.settings, self.special_ids = settings, special_ids
-        self.device = _device(settings.device)
+        self.device = device_of(settings.device)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
@@ -151,7 +151,7 @@ class Backend:
             held = tuple(tf.constant(total, tf.float32) for total in totals)
             sums: Any = None
             for number, part in enumerate(parts):
-                seed = tf.constant([_step_seed(self.settings.seed, step), number * LAYERS], tf.int32)
+                seed = tf.constant([step_seed(self.settings.seed, step), number * LAYERS], tf.int32)
                 found = self._traced_gradients(_arrays(part), held, seed)
                 sums = found if sums is None else tf.nest.map_structure(tf.add, sums, found)
             gradients, norm = clip(sums[0], self.settings.clip_norm)
@@ -252,11 +252,12 @@ def _is_finite(value: float) -> bool:
     return value - value == 0
 
 
-def _step_seed(seed: int, step: int) -> int:
+def step_seed(seed: int, step: int) -> int:
+    """The seed of a step's dropout."""
     return (seed * 1_000_003 + step) % (1 << 31)
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
     """The device called `name`, cpu or cuda or cuda:1; ConfigError where this machine, or this TensorFlow, has none."""
     kind, _, number = name.partition(":")
     found = {"cpu": tf.config.list_logical_devices("CPU"), "cuda": tf.config.list_logical_devices("GPU")}

@@ -17,7 +17,7 @@ from electra.config import ElectraConfig
 from electra.errors import RunFailedError
 from electra.losses import tuning_loss
 from electra.tf import ops
-from electra.tf.backend import _device, _step_seed, has_fast_bfloat16, set_threads
+from electra.tf.backend import device_of, has_fast_bfloat16, set_threads, step_seed
 from electra.tf.initial import fill
 from electra.tf.modules import dropout_seeded_by
 from electra.tf.optim import adam, clip, moments, set_moments, update
@@ -45,7 +45,7 @@ class Tuner:
         if settings.threads:
             set_threads(settings.threads)
         self.settings, self.seed = settings, seed
-        self.device = _device(settings.device)
+        self.device = device_of(settings.device)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
@@ -101,7 +101,7 @@ class Tuner:
 
     def train_step(self, inputs: Arrays, targets: Arrays, *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on a batch; nothing changes where the loss or the gradient is not finite."""
-        seed = tf.constant([_step_seed(self.seed, step), 0], tf.int32)
+        seed = tf.constant([step_seed(self.seed, step), 0], tf.int32)
         with self._place():
             gradients, loss, norm = self._traced_gradients(_tensors(inputs), _tensors(targets), seed)
             numbers = tf.stack([loss, norm]).numpy().tolist()

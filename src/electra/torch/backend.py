@@ -44,7 +44,7 @@ class Backend:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings, self.special_ids = settings, special_ids
-        self.device = _device(settings.device)
+        self.device = device_of(settings.device)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
@@ -118,7 +118,7 @@ class Backend:
 
     def train_step(self, parts: Sequence[Part], *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on the parts of a batch; nothing changes where the loss or the gradient is not finite."""
-        torch.manual_seed(_step_seed(self.settings.seed, step))
+        torch.manual_seed(step_seed(self.settings.seed, step))
         totals = (sum(float(m.weights.sum()) for _, m in parts), sum(float(b.attention_mask.sum()) for b, _ in parts))
         sums: dict[str, Tensor] = {}
         for part in parts:
@@ -201,11 +201,12 @@ def _is_finite(value: float) -> bool:
     return value - value == 0
 
 
-def _step_seed(seed: int, step: int) -> int:
+def step_seed(seed: int, step: int) -> int:
+    """The seed of a step's dropout."""
     return (seed * 1_000_003 + step) % (1 << 63)
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
     """The device called `name`; ConfigError where this machine, or this torch, has none."""
     name = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
     try:

@@ -15,7 +15,7 @@ from electra.config import ElectraConfig
 from electra.errors import RunFailedError
 from electra.losses import tuning_loss
 from electra.torch import ops
-from electra.torch.backend import _device, _step_seed, has_fast_bfloat16, keep_freed_memory
+from electra.torch.backend import device_of, has_fast_bfloat16, keep_freed_memory, step_seed
 from electra.torch.initial import fill
 from electra.torch.optim import adam, moments, set_moments, update
 from electra.training.tune_settings import TuneSettings
@@ -39,7 +39,7 @@ class Tuner:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings, self.seed = settings, seed
-        self.device = _device(settings.device)
+        self.device = device_of(settings.device)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
@@ -79,7 +79,7 @@ class Tuner:
 
     def train_step(self, inputs: Arrays, targets: Arrays, *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on a batch; nothing changes where the loss or the gradient is not finite."""
-        torch.manual_seed(_step_seed(self.seed, step))
+        torch.manual_seed(step_seed(self.seed, step))
         held, problem_type = self._to_device(targets), self.model.config.problem_type
         outputs = self._outputs(self._to_device(inputs) | given_to(self.model_class, held))
         loss = tuning_loss(outputs, held, problem_type, self.settings.loss, ops)
