@@ -86,7 +86,7 @@ def test_written_back_the_variables_are_those_of_the_original(name, tmp_path):
     convert(open_source(checkpoint_of(case, tmp_path / "google"), num_attention_heads=4), tmp_path / "torch", "torch")
     convert(open_source(tmp_path / "torch"), tmp_path / "back", "google")
     written = Bundle(tmp_path / "back" / GOOGLE_NAME)
-    assert set(written) == set(case.arrays["weights"])
+    assert set(written) == {*case.arrays["weights"], "global_step"}
     for key, value in case.arrays["weights"].items():
         assert written[key].tobytes() == np.ascontiguousarray(value).tobytes(), key
 
@@ -98,20 +98,6 @@ def pair(embedding_size):
     generator = electra.ElectraForMaskedLM(config.generator(0.5))
     share_embeddings(generator, discriminator)
     return {"discriminator": discriminator, "generator": generator}
-
-
-@pytest.mark.parametrize("embedding_size", [16, 32])
-def test_torch_tf_flax_google_torch_is_the_same_bit_for_bit(embedding_size, tmp_path):
-    models = pair(embedding_size)
-    for name, model in models.items():
-        model.save_pretrained(tmp_path / "0" / name)
-    for step, to in enumerate(["tf", "flax", "google", "torch"]):
-        source = open_source(tmp_path / str(step))
-        convert(source, tmp_path / str(step + 1), to)
-    for name, model in models.items():
-        again = type(model).from_pretrained(tmp_path / "4" / name, num_attention_heads=model.config.num_attention_heads)
-        for key, value in again.state_dict().items():
-            assert torch.equal(value, model.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("head", [head for head in HEADS if head.name != "encoder"], ids=lambda head: head.name)

@@ -142,13 +142,14 @@ def test_written_back_tensorflow_restores_the_variables_of_the_original(name, tm
     source, folder = converted(case, tmp_path)
     convert(open_source(folder), tmp_path / "back", "google")
     expected = {key: value for key, value in case.arrays["weights"].items() if key not in source.left_out}
+    expected["global_step"] = np.zeros((), np.int64)
     reader = tf.train.load_checkpoint(str(tmp_path / "back"))
     assert {key: tuple(shape) for key, shape in reader.get_variable_to_shape_map().items()} == {
         key: value.shape for key, value in expected.items()
     }
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         variables = [
-            tf.compat.v1.get_variable(key, value.shape, initializer=tf.zeros_initializer())
+            tf.compat.v1.get_variable(key, value.shape, value.dtype, initializer=tf.zeros_initializer())
             for key, value in expected.items()
         ]
         saver = tf.compat.v1.train.Saver(variables)

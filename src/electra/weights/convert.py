@@ -15,7 +15,7 @@ from electra.weights.checkpoint import write_folder_atomically
 from electra.weights.files import let_go
 from electra.weights.folders import save_model
 from electra.weights.google import EMBEDDINGS, ENCODER, to_variables
-from electra.weights.sources import Network, Selection, Source, open_source
+from electra.weights.sources import Network, Selection, Source, config_beside, open_source
 
 TARGETS = {"torch": "safetensors", "safetensors": "safetensors", "tf": "h5", "flax": "msgpack", "google": ""}
 GOOGLE_NAME = "model.ckpt-0"
@@ -78,7 +78,10 @@ def _to_google(source: Source, stage: Path) -> list[str]:
             generator.tensors, [name for name in generator.tensors if not name.startswith(ENCODER)]
         )
     variables = to_variables(None if discriminator is None else discriminator.tensors, of_generator, shared)
+    variables["global_step"] = np.zeros((), np.int64)  # the original's evaluation restores it with the rest
     write_bundle(stage / GOOGLE_NAME, variables)
+    for name, network in pair.items():  # the format has no place for what shapes do not tell
+        (stage / config_beside(name)).write_text(network.config.to_json_string(), encoding="utf-8")
     written = Bundle(stage / GOOGLE_NAME)
     for name, array in variables.items():
         _check_same(name, written[name], array)

@@ -164,6 +164,11 @@ class _Variables(Mapping[str, Any]):
         return turned_shapes({name: self.bundle.entries[variable].shape for name, variable in self.names.items()})
 
 
+def config_beside(network: str) -> str:
+    """The file beside a Google checkpoint that `electra convert` keeps a network's configuration in."""
+    return f"{network}.config.json"
+
+
 def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
     bundle = Bundle(prefix)
     found = find_networks(bundle)
@@ -181,7 +186,9 @@ def _google(prefix: Path, config: Path | None, known: dict[str, Any]) -> Source:
         class_name = NETWORKS.get(name, "")
         if found.head is not None:
             class_name, of_this = found.head.class_name, found.head.settings | of_this
-        networks[name] = _network(prefix, class_name, held, held.shapes(), config, of_this)
+        beside = prefix.with_name(config_beside(name))
+        known_config = beside if config is None and beside.is_file() else config
+        networks[name] = _network(prefix, class_name, held, held.shapes(), known_config, of_this)
     return Source("checkpoint of Google's code", networks, prefix.parent, found.others)
 
 
