@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from electra.config import SIZES, ElectraConfig
 from electra.errors import UsageError, WeightsError
 from electra.tokenization import load_tokenizer
+from electra.training.given import sha256
 from electra.training.run import find_model
 from electra.weights.files import Arrays, widen
 from electra.weights.hub import local_folder
@@ -77,7 +77,7 @@ def open_encoder(model: str, note: Callable[[str], None], *, random_weights: boo
         weights=weights,
         tokenizer=tokenizer,
         what=f"{network.class_name} of {model}",
-        fingerprint=_fingerprint(weights),
+        fingerprint=sha256(weights),
     )
 
 
@@ -133,11 +133,3 @@ def _tokenizer(folder: Path, model: str) -> Any:
                 f"{model} has no vocabulary beside its weights; put its vocab.txt (or tokenizer.json) into {folder}"
             ) from error
         raise
-
-
-def _fingerprint(weights: Arrays) -> str:
-    digest = sha256()
-    for name in sorted(weights):
-        digest.update(f"{name} {weights[name].shape}\n".encode())
-        digest.update(np.ascontiguousarray(weights[name]).data)
-    return digest.hexdigest()
