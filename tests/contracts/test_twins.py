@@ -8,7 +8,20 @@ import pytest
 from electra.heads import HEADS, PREFIXES
 
 SOURCE = Path(__file__).parents[2] / "src" / "electra"
-TWINS = ("ops", "activations", "layers", "model", "checks", "heads", "task_heads", "original_heads", "optim", "backend", "sample")
+TWINS = (
+    "ops",
+    "activations",
+    "layers",
+    "model",
+    "checks",
+    "heads",
+    "task_heads",
+    "original_heads",
+    "optim",
+    "backend",
+    "tuner",
+    "sample",
+)
 # What a twin may lack: Flax parameters are trees, which optax updates and nothing has to be filled in place.
 LACKING = {("tf", "ElectraForCausalLM"), ("flax", "check_labels")}
 
