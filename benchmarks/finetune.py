@@ -229,7 +229,8 @@ def section(result: dict[str, Any]) -> list[str]:
         f"({settings['learning_rate']:g}, warm-up {settings['warmup']:g}, linear decay), {settings['epochs']:g} epochs, "
         f"{settings['seeds']} seeds each, a process a run, taking turns; {result['machine']};",
         f"torch {versions['torch']}, transformers {versions['transformers']}, accelerate {versions['accelerate']}.",
-        "Trainer at its defaults, padding each batch to its longest row. Median (lowest to highest); ratios are theirs to ours in the same round.",
+        "Trainer at its defaults, padding each batch to its longest row. Median (lowest to highest); ratios are theirs to ours",
+        "in the same round.",
         "",
         *table(
             ("task, model", "", "dev score", "s of the whole", "s of training", "s of the processor", "peak MB"), rows
