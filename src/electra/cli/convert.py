@@ -58,7 +58,7 @@ def _found(path: Path, source: Source) -> list[str]:
     for name, network in source.networks.items():
         c = vars(network.config)
         lines.append(
-            f"  {name}: {c['num_hidden_layers']} layers, hidden {c['hidden_size']}, {c['num_attention_heads']} heads, "
+            f"  {name}: {c['num_hidden_layers']} layers, hidden {c['hidden_size']}, {_heads(c['num_attention_heads'])}, "
             f"feed-forward {c['intermediate_size']}, embedding {c['embedding_size']}, vocabulary {c['vocab_size']:,}"
         )
         lines += _left_out(network.left_out, f"a place in {network.class_name}")
@@ -79,6 +79,10 @@ def _write_beside(source: Source, to: str, stage: Path) -> None:
     if to != "google":
         for folder in [stage] if source.is_single else [stage / name for name in source.networks]:
             seal(folder, with_logits=False)
+
+
+def _heads(count: int) -> str:
+    return "1 head" if count == 1 else f"{count} heads"
 
 
 def _write_vocabulary(source: Source, to: str, stage: Path) -> None:

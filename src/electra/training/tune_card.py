@@ -15,6 +15,12 @@ ABILITIES = {
     "answering": "finds the answer to a question in a text",
 }
 
+THRESHOLD = (
+    "Where questions may have no answer: from which score on there is none was found on the same dev examples, which flatters",
+    "the scores a little.",
+    "",
+)
+
 
 def model_card(summary: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     """README.md of the model folder: what it does, what it was measured to be worth, how it was made."""
@@ -42,6 +48,7 @@ def model_card(summary: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         "",
         *_table(summary),
         "",
+        *(THRESHOLD if summary["kind"] == "answering" else ()),
         "Measured on the dev examples alone. What it does on texts of another kind, or in another language, was not measured.",
         "",
         "## How it was made",
