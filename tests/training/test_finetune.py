@@ -275,10 +275,12 @@ def test_an_epoch_has_every_row_once_and_rows_of_a_batch_are_alike_in_length():
 
 
 @pytest.mark.parametrize("max_length", [8, 128, 384, 512])
-def test_rows_are_padded_to_few_lengths(max_length):
-    multiple = padding_multiple(max_length)
-    assert multiple % 8 == 0
-    assert -(-max_length // multiple) <= 8
+def test_rows_are_padded_to_few_lengths_where_each_is_compiled(max_length):
+    for framework in ("tf", "flax"):
+        multiple = padding_multiple(max_length, framework)
+        assert multiple % 8 == 0
+        assert -(-max_length // multiple) <= 8
+    assert padding_multiple(max_length, "torch") == 1
 
 
 def test_filler_and_words_without_a_tag_weigh_nothing(tokenizer):

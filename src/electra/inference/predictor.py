@@ -46,6 +46,7 @@ class Predictor:
         self.tokenizer = load_tokenizer(folder)
         self.tuner = open_tuner(framework, network.class_name, network.config, weights, settings, seed=0)
         self.batch_size = settings.batch_size
+        self.multiple = padding_multiple(self.purpose.max_length, framework)
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """A prediction for each example, in order, as the kind gives it. Raises DataError on one that cannot be read."""
@@ -55,7 +56,7 @@ class Predictor:
         features = purpose.kind.features(examples, self.tokenizer, purpose.labels, purpose.max_length)
         outputs = predict_all(
             self.tuner, features, batch_size=self.batch_size, pad_token_id=self.tokenizer.pad_token_id,
-            multiple=padding_multiple(purpose.max_length),
+            multiple=self.multiple,
         )  # fmt: skip
         return purpose.kind.predictions(examples, features, outputs, purpose.labels)
 

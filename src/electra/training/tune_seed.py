@@ -72,7 +72,7 @@ class Plan:
         return {
             "batch_size": self.settings.batch_size,
             "pad_token_id": self.tokenizer.pad_token_id,
-            "multiple": padding_multiple(self.settings.max_length),
+            "multiple": padding_multiple(self.settings.max_length, self.framework),
         }
 
 
