@@ -87,4 +87,18 @@ def _relations(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
     if pad is not None and (not _is_integer(pad) or pad < 0 or (_is_integer(vocab) and pad >= vocab)):
         problems.append(f"pad_token_id is {pad!r}, expected an id of the vocabulary (0 to {vocab} - 1)")
+    if _is_integer(heads) and not _is_pruning(values["pruned_heads"], heads):
+        problems.append(
+            f"pruned_heads is {values['pruned_heads']!r}, expected layers with their pruned heads (0 to {heads} - 1)"
+        )
     return problems
+
+
+def _is_pruning(value: Any, heads: int) -> bool:
+    """Whether this is layer -> heads. Layers are texts in JSON."""
+    return isinstance(value, Mapping) and all(
+        str(layer).isdecimal()
+        and isinstance(gone, list | tuple | set)
+        and all(_is_integer(head) and 0 <= head < heads for head in gone)
+        for layer, gone in value.items()
+    )

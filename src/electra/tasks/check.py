@@ -15,9 +15,7 @@ from typing import Any, Literal
 from electra.tasks.overlap import key, near_pairs, normal
 from electra.tasks.task import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 
-LEAK = (
-    0.1  # share of a split's examples that are in train too, from which it is an error; published sets have up to 0.06
-)
+LEAK = 0.1  # share of a split's examples that are in train too, from which it is an error; published sets: up to 0.06
 UNSEEN = 0.01  # share of a split's labels that train does not have, from which it is an error
 MISPLACED = 0.01  # share of the questions with an answer that does not stand at its place, from which it is an error
 SIDE = 0.05  # share of examples with one text in common with train, from which it is told

@@ -22,9 +22,7 @@ from electra.tasks.table import find_kind, find_task, load_task
 from electra.tasks.task import Example, Kind
 
 DEV_SHARE = 0.1  # of the examples, where no dev file is given
-CHECKED = (
-    50_000  # train examples up to which the data is looked at before training; electra data check takes any number
-)
+CHECKED = 50_000  # train examples up to which the data is looked at before training; electra data check takes more
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,7 @@ class TuneSettings:
 
     seeds: int = 3  # runs, of seeds seed, seed + 1, ...
     seed: int = 0  # of the new head, order of the examples and dropout
-    patience: int = (
-        0  # stop after so many evaluations without a better score, and keep the best; 0: never, and keep the last
-    )
+    patience: int = 0  # evaluations without a better score until it stops, keeping the best; 0: keep the last
     evaluations: int = 3  # on the dev examples, evenly over a run; the last is after the last update
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it fast
