@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of both; 1e-3, for the size tiny")
+    parser.add_argument("--learning-rate", type=float, default=5e-4, help="of both; 5e-4, for the size tiny")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="all cores")
     parser.add_argument("--limit-train", type=int, help="the first so many train examples, to try it quickly")
     parser.add_argument("--out", type=Path, default=OUT)
