@@ -6,6 +6,7 @@ Unusual here: with `windows` a long text is not cut. Each window is learned from
 windows are averaged for an answer.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -56,8 +57,9 @@ class TextKind(Kind):
             return [{} for _ in examples]
         return [{"labels": self._target(example, labels)} for example in examples]
 
+    @abstractmethod
     def _target(self, example: TextExample, labels: tuple[str, ...]) -> Array:
-        raise NotImplementedError
+        """What the loss needs of an example whose label is known."""
 
 
 @dataclass(frozen=True, kw_only=True)

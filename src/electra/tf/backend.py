@@ -7,6 +7,7 @@ update are two graphs, so that a loss that is not finite is seen between them.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ class Backend:
             counts = sums[1] | {"gradient_norm": norm}
             numbers = tf.stack([tf.cast(value, tf.float32) for value in counts.values()]).numpy().tolist()
             values = dict(zip(counts, numbers, strict=True))
-            if not all(map(_is_finite, (values["loss"], values["gradient_norm"]))):
+            if not all(map(isfinite, (values["loss"], values["gradient_norm"]))):
                 raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
             self._traced_update(gradients, tf.constant(learning_rate, tf.float32))
         return shares(values)
@@ -246,10 +247,6 @@ def _count(chosen: Tensor) -> Tensor:
 
 def _numpy(tensor: Tensor) -> Any:
     return tf.cast(tensor, tf.float32).numpy() if tensor.dtype.is_floating else tensor.numpy()
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0
 
 
 def step_seed(seed: int, step: int) -> int:

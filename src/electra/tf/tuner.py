@@ -7,6 +7,7 @@ update are two graphs, so that a loss that is not finite is seen between them.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class Tuner:
             gradients, loss, norm = self._traced_gradients(_tensors(inputs), _tensors(targets), seed)
             numbers = tf.stack([loss, norm]).numpy().tolist()
             values = dict(zip(("loss", "gradient_norm"), numbers, strict=True))
-            if not all(map(_is_finite, values.values())):
+            if not all(map(isfinite, values.values())):
                 raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
             self._traced_update(gradients, tf.constant(learning_rate, tf.float32))
         return values
@@ -147,7 +148,3 @@ def _turned(state: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: np.ascontiguousarray(transposed(key.rpartition("/")[0], np.asarray(array))) for key, array in state.items()
     }
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0

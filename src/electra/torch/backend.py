@@ -7,6 +7,7 @@ library is told to keep its pages, which costs memory and saves a fifth of a ste
 import ctypes
 import sys
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class Backend:
         sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
         numbers = torch.stack([value.float() for value in sums.values()]).tolist()  # one wait, not ten
         values = dict(zip(sums, numbers, strict=True))
-        if not all(map(_is_finite, (values["loss"], values["gradient_norm"]))):
+        if not all(map(isfinite, (values["loss"], values["gradient_norm"]))):
             self.optimizer.zero_grad()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
         update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
@@ -195,10 +196,6 @@ def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:
 
 def _numpy(tensor: Tensor | None) -> Any:
     return None if tensor is None else (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0
 
 
 def step_seed(seed: int, step: int) -> int:

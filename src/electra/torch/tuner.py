@@ -4,6 +4,7 @@ Unusual here: the dropout of a step is seeded by the step, so there is no random
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Tuner:
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         values = dict(zip(("loss", "gradient_norm"), torch.stack([loss.detach(), norm]).tolist(), strict=True))
-        if not all(map(_is_finite, values.values())):
+        if not all(map(isfinite, values.values())):
             self.optimizer.zero_grad()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
         update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
@@ -119,7 +120,3 @@ class Tuner:
         held = read_tensors(folder / "optimizer.safetensors")
         state: Mapping[str, Tensor] = {name: torch.tensor(array) for name, array in held.items()}
         set_moments(self.optimizer, self.model.named_parameters(), dict(state), count=updates)
-
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0

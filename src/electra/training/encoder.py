@@ -10,6 +10,7 @@ import numpy as np
 from electra.config import SIZES, ElectraConfig
 from electra.errors import UsageError, WeightsError
 from electra.tokenization import load_tokenizer
+from electra.tokenization.files import FILES
 from electra.training.given import sha256
 from electra.training.run import find_model
 from electra.weights.files import Arrays, widen
@@ -69,9 +70,8 @@ def open_encoder(model: str, note: Callable[[str], None], *, random_weights: boo
             what=f"random weights of the sizes of {model}",
             fingerprint="",
         )
-    weights = {
-        name: np.array(widen(array), np.float32) for name, array in network.tensors.items() if name in tensors(config)
-    }
+    known = tensors(config)
+    weights = {name: np.array(widen(array), np.float32) for name, array in network.tensors.items() if name in known}
     return Encoder(
         config=config,
         weights=weights,
@@ -125,11 +125,8 @@ def _config(network: Network) -> ElectraConfig:
 
 
 def _tokenizer(folder: Path, model: str) -> Any:
-    try:
-        return load_tokenizer(folder)
-    except Exception as error:
-        if not (folder / "vocab.txt").is_file() and not (folder / "tokenizer.json").is_file():
-            raise WeightsError(
-                f"{model} has no vocabulary beside its weights; put its vocab.txt (or tokenizer.json) into {folder}"
-            ) from error
-        raise
+    if not any((folder / name).is_file() for name in FILES[:2]):
+        raise WeightsError(
+            f"{model} has no vocabulary beside its weights; put its vocab.txt (or tokenizer.json) into {folder}"
+        )
+    return load_tokenizer(folder)
