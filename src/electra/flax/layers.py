@@ -97,7 +97,7 @@ class FlaxElectraSelfAttention(nn.Module):
         """hidden (B, L, H), mask for the scores (B, 1, 1 or L, K), head_mask (N, 1, 1) -> context (B, L, H), weights, cache.
 
         past     keys and values of earlier calls, with room for these, which go to first_position and on
-        source   (B, S, H) what a cross-attention looks at
+        source   (B, S, H) what is looked at: the text itself, or another encoder's states
         The weights (B, N, L, K) are those after dropout and the head mask.
         """
         query = self._heads(self.query(hidden))  # (B, N, L, D)
@@ -213,9 +213,16 @@ class FlaxElectraLayer(nn.Module):
         encoder_states: Array | None = None,
         encoder_mask: Array | None = None,
         deterministic: bool = True,
+        first_only: bool = False,
     ) -> tuple[Array, Array, Array | None, KeysAndValues]:
-        """Returns hidden (B, L, H), weights (B, N, L, K), those of the cross-attention (B, N, L, S), keys and values."""
-        arguments: Any = (mask, head_mask, past[:2] if past else None, first_position)
+        """Returns hidden (B, L, H), weights (B, N, L, K), those of the cross-attention (B, N, L, S), keys and values.
+
+        first_only   only position 0 is worked out, looking at all: L is 1 in what is returned, but for keys and values
+        """
+        source = hidden
+        if first_only:
+            hidden, mask = hidden[:, :1], None if mask is None else mask[:, :, :1]
+        arguments: Any = (mask, head_mask, past[:2] if past else None, first_position, source)
         hidden, weights, cache = self.attention(hidden, *arguments, deterministic=deterministic)
         cross_weights, kept = None, past[2:] if past else ()
         if self.config.add_cross_attention and (encoder_states is not None or kept or self.is_initializing()):
@@ -246,7 +253,7 @@ class FlaxElectraLayers(nn.Module):
     def setup(self) -> None:
         kind: Any = FlaxElectraLayer
         if self.gradient_checkpointing:
-            kind = nn.remat(FlaxElectraLayer, static_argnums=8)  # of `deterministic`, self included
+            kind = nn.remat(FlaxElectraLayer, static_argnums=(8, 9))  # the two flags, self included
         self.layers = [kind(self.config, i, self.dtype, name=str(i)) for i in range(self.config.num_hidden_layers)]
 
     def __call__(self, number: int, *arguments: Any) -> Any:
@@ -275,16 +282,22 @@ class FlaxElectraEncoder(nn.Module):
         encoder_states: Array | None = None,
         encoder_mask: Array | None = None,
         deterministic: bool = True,
+        first_only: bool = False,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """hidden (B, L, H), mask (B, 1, 1 or L, K), head_mask (layers, N, 1, 1), past one per layer.
 
+        first_only   the caller reads position 0 alone: the last layer leaves out the others where it can
         Answers with the fields asked for: the hidden states begin with the input's.
         """
+        config = self.config
+        can_skip = config.position_embedding_type == "absolute" and not config.chunk_size_feed_forward
+        first_only = first_only and can_skip and not (with_weights or with_states)
         states, attentions, cross_attentions, caches = [hidden], [], [], []
-        for number in range(self.config.num_hidden_layers):
+        for number in range(config.num_hidden_layers):
             hidden, weights, cross_weights, cache = self.layer(
                 number, hidden, mask, None if head_mask is None else head_mask[number],
                 None if past is None else past[number], first_position, encoder_states, encoder_mask, deterministic,
+                first_only and number == config.num_hidden_layers - 1,
             )  # fmt: skip
             states.append(hidden)
             attentions.append(weights)

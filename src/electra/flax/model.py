@@ -48,6 +48,7 @@ class FlaxElectraModule(nn.Module):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        first_only: bool = False,
     ) -> BaseModelOutputWithPastAndCrossAttentions | tuple[Any, ...]:
         """Encode ids (B, L).
 
@@ -60,6 +61,7 @@ class FlaxElectraModule(nn.Module):
         past_key_values  of the model's init_cache, or what a call with them answered; input_ids are then the L tokens after
                          those of earlier calls, and the columns of attention_mask count those before too
         deterministic    False for dropout, which needs `rngs={"dropout": key}`
+        first_only       the caller reads position 0 of last_hidden_state alone, and the others may be left out
         """
         config, past = self.config, past_key_values
         first = past["index"] if past else 0  # tokens of earlier calls
@@ -81,6 +83,7 @@ class FlaxElectraModule(nn.Module):
             encoder_hidden_states,
             None if encoder_attention_mask is None else additive_mask(encoder_attention_mask, self.dtype),
             deterministic,
+            first_only,
         )
         if past:
             output["past_key_values"] = {"index": first + length, "layers": output.past_key_values}

@@ -41,7 +41,7 @@ class FlaxElectraOriginalForSequenceClassificationModule(nn.Module):
         self, *inputs: Any, deterministic: bool = True, return_dict: bool | None = None, **options: Any
     ) -> SequenceClassifierOutput | tuple[Array, ...]:
         """Arguments as FlaxElectraModule's."""
-        encoded = self.electra(*inputs, deterministic=deterministic, return_dict=True, **options)
+        encoded = self.electra(*inputs, deterministic=deterministic, return_dict=True, first_only=True, **options)
         first = self.dropout(encoded.last_hidden_state[:, 0], deterministic=deterministic)  # (B, H)
         output = SequenceClassifierOutput(None, self.classifier(first), encoded.hidden_states, encoded.attentions)
         return output if wants_dict(self.config, return_dict) else output.to_tuple()

@@ -80,7 +80,7 @@ class FlaxElectraForSequenceClassificationModule(nn.Module):
         self, *inputs: Any, deterministic: bool = True, return_dict: bool | None = None, **options: Any
     ) -> SequenceClassifierOutput | tuple[Array, ...]:
         """Arguments as FlaxElectraModule's."""
-        encoded = self.electra(*inputs, deterministic=deterministic, return_dict=True, **options)
+        encoded = self.electra(*inputs, deterministic=deterministic, return_dict=True, first_only=True, **options)
         logits = self.classifier(encoded.last_hidden_state, deterministic)  # (B, N)
         output = SequenceClassifierOutput(None, logits, encoded.hidden_states, encoded.attentions)
         return output if wants_dict(self.config, return_dict) else output.to_tuple()
@@ -119,7 +119,10 @@ class FlaxElectraForMultipleChoiceModule(nn.Module):
         """Arguments as FlaxElectraModule's, with an axis of choices after the rows: ids (B, C, L)."""
         rows, choices = input_ids.shape[:2]
         flat = [flatten_choices(x) for x in (input_ids, attention_mask, token_type_ids, position_ids)]  # (B C, L)
-        encoded = self.electra(*flat, *others, deterministic=deterministic, return_dict=True, **options)
+        first_only = self.config.summary_type == "first"
+        encoded = self.electra(
+            *flat, *others, deterministic=deterministic, return_dict=True, first_only=first_only, **options
+        )
         summary = self.sequence_summary(encoded.last_hidden_state, deterministic)
         logits = self.classifier(summary).reshape(rows, choices)  # (B, C)
         output = MultipleChoiceModelOutput(None, logits, encoded.hidden_states, encoded.attentions)

@@ -49,6 +49,7 @@ class TFElectraModel(TFElectraPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         training: bool = False,
+        first_only: bool = False,
     ) -> BaseModelOutputWithPastAndCrossAttentions | tuple[Tensor, ...]:
         """Encode ids (B, L), or rows of embeddings (B, L, E) in their place.
 
@@ -56,6 +57,7 @@ class TFElectraModel(TFElectraPreTrainedModel):
                          decoder's positions look at themselves and those before, unless the mask is (B, L, L)
         head_mask        (N,) or (layers, N), multiplied into the attention weights
         training         whether dropout is on
+        first_only       the caller reads position 0 of last_hidden_state alone, and the others may be left out
         Of decoders (is_decoder, and add_cross_attention for the encoder_* arguments):
         encoder_hidden_states (B, S, H) of another encoder, with encoder_attention_mask (B, S) or (B, L, S)
         past_key_values  what a call with use_cache answered; input_ids are then the L tokens after it, and the columns of
@@ -89,6 +91,7 @@ class TFElectraModel(TFElectraPreTrainedModel):
             past=past_key_values,
             encoder_states=encoder_hidden_states,
             encoder_mask=None if encoder_attention_mask is None else additive_mask(encoder_attention_mask),
+            first_only=first_only,
         )
         return output if as_dict else output.to_tuple()
 

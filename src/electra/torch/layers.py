@@ -105,7 +105,7 @@ class ElectraSelfAttention(nn.Module):
         """hidden (B, L, H), mask for the scores (B, 1, 1 or L, K), head_mask (N, 1, 1) -> context (B, L, H), weights, cache.
 
         past     keys and values of an earlier call
-        source   (B, S, H) what a cross-attention looks at
+        source   (B, S, H) what is looked at: the text itself, or another encoder's states
         The weights (B, N, L, K) are those after dropout and head mask; None from the fused path.
         """
         query = self._heads(self.query(hidden))  # (B, N, L, D)
@@ -230,9 +230,16 @@ class ElectraLayer(nn.Module):
         past: KeysAndValues | None = None,
         encoder_states: Tensor | None = None,
         encoder_mask: Tensor | None = None,
+        first_only: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor | None, KeysAndValues]:
-        """Returns hidden (B, L, H), weights (B, N, L, K), those of the cross-attention (B, N, L, S), keys and values."""
-        hidden, weights, cache = self.attention(hidden, mask, head_mask, with_weights, past)
+        """Returns hidden (B, L, H), weights (B, N, L, K), those of the cross-attention (B, N, L, S), keys and values.
+
+        first_only   only position 0 is worked out, looking at all: L is 1 in what is returned, but for keys and values
+        """
+        source = hidden
+        if first_only:
+            hidden, mask = hidden[:, :1], None if mask is None else mask[:, :, :1]
+        hidden, weights, cache = self.attention(hidden, mask, head_mask, with_weights, past, source)
         cross_weights, kept = None, past[2:] if past else ()
         if encoder_states is not None or kept:
             arguments = (hidden, encoder_mask, head_mask, with_weights, kept or None, encoder_states)
@@ -259,6 +266,7 @@ class ElectraEncoder(nn.Module):
         super().__init__()
         self.layer = nn.ModuleList(ElectraLayer(config) for _ in range(config.num_hidden_layers))
         self.checkpointing: dict[str, Any] | None = None  # arguments of torch's checkpoint; None: keep everything
+        self.can_skip = config.position_embedding_type == "absolute" and not config.chunk_size_feed_forward
 
     def forward(
         self,
@@ -271,16 +279,20 @@ class ElectraEncoder(nn.Module):
         past: Sequence[KeysAndValues] | None = None,
         encoder_states: Tensor | None = None,
         encoder_mask: Tensor | None = None,
+        first_only: bool = False,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """hidden (B, L, H), mask (B, 1, 1 or L, K), head_mask (layers, N, 1, 1), past one per layer.
 
+        first_only   the caller reads position 0 alone: the last layer leaves out the others where it can
         Answers with the fields asked for: the hidden states begin with the input's.
         """
+        first_only = first_only and self.can_skip and not (with_weights or with_states)
         states, attentions, cross_attentions, caches = [hidden], [], [], []
         for number, layer in enumerate(self.layer):
             arguments = (
                 hidden, mask, None if head_mask is None else head_mask[number], with_weights,
                 None if past is None else past[number], encoder_states, encoder_mask,
+                first_only and number == len(self.layer) - 1,
             )  # fmt: skip
             if self.checkpointing is not None and self.training:
                 hidden, weights, cross_weights, cache = checkpoint(layer, *arguments, **self.checkpointing)

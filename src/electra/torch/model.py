@@ -42,12 +42,14 @@ class ElectraModel(ElectraPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        first_only: bool = False,
     ) -> BaseModelOutputWithPastAndCrossAttentions | tuple[Tensor, ...]:
         """Encode ids (B, L), or rows of embeddings (B, L, E) in their place.
 
         attention_mask   (B, L) 1 on real tokens, or (B, L, L) 1 where the row's position may look at the column's. A
                          decoder's positions look at themselves and those before, unless the mask is (B, L, L)
         head_mask        (N,) or (layers, N), multiplied into the attention weights
+        first_only       the caller reads position 0 of last_hidden_state alone, and the others may be left out
         Of decoders (is_decoder, and add_cross_attention for the encoder_* arguments):
         encoder_hidden_states (B, S, H) of another encoder, with encoder_attention_mask (B, S) or (B, L, S)
         past_key_values  what a call with use_cache answered; input_ids are then the L tokens after it, and the columns of
@@ -74,6 +76,7 @@ class ElectraModel(ElectraPreTrainedModel):
             past_key_values,
             encoder_hidden_states,
             None if encoder_attention_mask is None else additive_mask(encoder_attention_mask, self.dtype),
+            first_only,
         )
         return output if self.wants_dict(return_dict) else output.to_tuple()
 

@@ -93,6 +93,7 @@ class ElectraForSequenceClassification(ElectraPreTrainedModel):
         encoded = self.electra(
             input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds,
             output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
+            first_only=True,
         )  # fmt: skip
         logits = self.classifier(encoded.last_hidden_state)  # (B, N)
         loss = None if labels is None else self._loss(logits, labels)
@@ -152,6 +153,7 @@ class ElectraForMultipleChoice(ElectraPreTrainedModel):
         encoded = self.electra(
             *flat[:4], head_mask, flat[4],
             output_attentions=output_attentions, output_hidden_states=output_hidden_states, return_dict=True,
+            first_only=self.sequence_summary.kind == "first",
         )  # fmt: skip
         logits = self.classifier(self.sequence_summary(encoded.last_hidden_state)).view(rows, choices)  # (B, C)
         loss = None
