@@ -98,11 +98,12 @@ def predict_all(
     """What a tuner says of every feature, in order and without padding; rows of about equal length go together."""
     outputs: list[Outputs] = [{}] * len(features)
     order = sorted(range(len(features)), key=lambda number: features[number].length)
+    is_compiled = multiple > 1  # for a number of rows too
     for start in range(0, len(order), batch_size):
         numbers = order[start : start + batch_size]
         inputs, _ = make_batch(
             [replace(features[number], targets={}) for number in numbers],
-            batch_size=batch_size,
+            batch_size=batch_size if is_compiled else len(numbers),
             pad_token_id=pad_token_id,
             multiple=multiple,
         )
