@@ -90,7 +90,7 @@ def test_a_run_begins_in_one_framework_and_goes_on_in_the_other(begins, tmp_path
     other = backend_of(case, *kinds.values(), threads=1)
     first.train_step([part_of(case)], step=0, learning_rate=1e-3)
     first.save(tmp_path / "one")
-    other.load(tmp_path / "one", updates=1)
+    other.load(tmp_path / "one")
     other.save(tmp_path / "two")
     for name in ("optimizer.safetensors", "discriminator/model.safetensors", "generator/model.safetensors"):
         one, two = read_tensors(tmp_path / "one" / name), read_tensors(tmp_path / "two" / name)
@@ -116,7 +116,7 @@ def test_a_killed_run_continues_bit_for_bit_dropout_included(tmp_path):
     killed.save(tmp_path)
     resumed = backend_of(case, dropout=0.1, seed=7)
     resumed.settings = whole.settings
-    resumed.load(tmp_path, updates=2)
+    resumed.load(tmp_path)
     values = [backend.train_step([part_of(case)], step=2, learning_rate=1e-3) for backend in (whole, resumed)]
     assert values[0] == values[1]
     same(whole.parameters, resumed.parameters)

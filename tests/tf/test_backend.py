@@ -188,7 +188,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(corpus, tmp_path):
     pretrain(settings, corpus, whole, framework="tf", panel=False)
     steps, half = Steps(corpus, "train", settings), whole / "checkpoints" / "step-00000004"
     backend = Backend(networks_of(settings), settings, SPECIAL)
-    backend.load(half, updates=4)
+    backend.load(half)
     for step in range(4, 8):
         rate = learning_rate(
             step, base=settings.learning_rate, total_steps=8, warmup_steps=settings.warmup_steps,
@@ -216,7 +216,7 @@ def test_a_checkpoint_of_one_framework_is_continued_by_the_other(corpus, tmp_pat
         one.train_step(steps(step), step=step, learning_rate=1e-3)
     one.save(tmp_path)
     other = second(networks, settings, SPECIAL)
-    other.load(tmp_path, updates=3)
+    other.load(tmp_path)
     other.save(tmp_path / "copy")
     assert same(weights_of(tmp_path / "copy"), weights_of(tmp_path))
     for step in range(3, 6):

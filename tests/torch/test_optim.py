@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from electra.torch.optim import adam, moments, set_moments, update
+from electra.torch.optim import Adam
 from electra.training.schedule import learning_rate
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "google"
@@ -36,43 +36,41 @@ def make_variables():
 def step(optimizer, variables, run, number):
     for name, variable in variables.items():
         variable.grad = torch.tensor(GOLDEN["gradients"][str(number % 6)][name])
-    if run["clip"]:
-        torch.nn.utils.clip_grad_norm_(variables.values(), run["clip"])
-    update(optimizer, learning_rate=rate_of(run, number), epsilon=1e-6, count=number + 1)
+    norm = optimizer.gradient_norm() if run["clip"] else None
+    optimizer.update(learning_rate=rate_of(run, number), norm=norm, clip_norm=run["clip"])
 
 
 @pytest.mark.parametrize("run", GOLDEN["runs"], ids=lambda run: run["name"])
 def test_a_hundred_updates_follow_the_original(run):
     variables = make_variables()
-    optimizer = adam(variables.items(), weight_decay=run["weight_decay_rate"], epsilon=1e-6)
+    optimizer = Adam(variables, weight_decay=run["weight_decay_rate"], epsilon=1e-6)
     for number in range(100):
         step(optimizer, variables, run, number)
         expected = run["values_after"].get(str(number + 1))
         if expected is None:
             continue
-        state = moments(optimizer, variables.items())
         for name, variable in variables.items():
             np.testing.assert_allclose(variable.detach(), expected[name], atol=2e-6, rtol=2e-6, err_msg=name)
             np.testing.assert_allclose(
-                state[f"{name}/m"], expected[f"{name}/adam_m"], atol=1e-6, rtol=1e-5, err_msg=name
+                optimizer.state[f"{name}/m"], expected[f"{name}/adam_m"], atol=1e-6, rtol=1e-5, err_msg=name
             )
             np.testing.assert_allclose(
-                state[f"{name}/v"], expected[f"{name}/adam_v"], atol=1e-6, rtol=1e-5, err_msg=name
+                optimizer.state[f"{name}/v"], expected[f"{name}/adam_v"], atol=1e-6, rtol=1e-5, err_msg=name
             )
 
 
 def test_saved_moments_continue_bit_for_bit():
     run = GOLDEN["runs"][0]
     whole, part = make_variables(), make_variables()
-    optimizer = adam(whole.items(), weight_decay=0.01, epsilon=1e-6)
+    optimizer = Adam(whole, weight_decay=0.01, epsilon=1e-6)
     for number in range(6):
         step(optimizer, whole, run, number)
 
-    first = adam(part.items(), weight_decay=0.01, epsilon=1e-6)
+    first = Adam(part, weight_decay=0.01, epsilon=1e-6)
     for number in range(3):
         step(first, part, run, number)
-    second = adam(part.items(), weight_decay=0.01, epsilon=1e-6)
-    set_moments(second, part.items(), moments(first, part.items()), count=3)
+    second = Adam(part, weight_decay=0.01, epsilon=1e-6)
+    second.load(first.state)
     for number in range(3, 6):
         step(second, part, run, number)
     assert all(torch.equal(whole[name], part[name]) for name in whole)
@@ -80,8 +78,8 @@ def test_saved_moments_continue_bit_for_bit():
 
 def test_the_two_step_vector_of_the_original():
     weight = torch.nn.Parameter(torch.tensor([1.0]))
-    optimizer = adam([("kernel", weight)], weight_decay=0.01, epsilon=1e-6)
-    for count, expected in ((1, 0.996828722), (2, 0.992570112)):
+    optimizer = Adam({"kernel": weight}, weight_decay=0.01, epsilon=1e-6)
+    for expected in (0.996828722, 0.992570112):
         weight.grad = torch.tensor([0.1])
-        update(optimizer, learning_rate=1e-3, epsilon=1e-6, count=count)
+        optimizer.update(learning_rate=1e-3)
         assert weight.item() == pytest.approx(expected, abs=1e-7)

@@ -186,8 +186,8 @@ class Backend:
         state = {f"{name}/{moment}": a for moment in ("m", "v") for name, a in _named(self.optimizer[moment]).items()}
         write_tensors(folder / "optimizer.safetensors", state)
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save` wrote after `updates` updates. Any framework's checkpoint will do."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote. Any framework's checkpoint will do."""
         networks = {name: CLASSES[name].from_pretrained(folder / name, _do_init=False)[1] for name in self.models}
         held = read_tensors(folder / "optimizer.safetensors")
         state: dict[str, dict[str, Tree]] = {}

@@ -103,8 +103,8 @@ class Tuner:
         }
         write_tensors(folder / "optimizer.safetensors", state)
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save`, of any framework, wrote after `updates` updates."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save`, of any framework, wrote."""
         _, parameters = self.model_class.from_pretrained(folder, _do_init=False)
         held = read_tensors(folder / "optimizer.safetensors")
         state = {

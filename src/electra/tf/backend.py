@@ -199,8 +199,8 @@ class Backend:
             model.save_pretrained(folder / name)
         write_tensors(folder / "optimizer.safetensors", _turned(moments(self.optimizer)))
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save`, of any framework, wrote after `updates` updates."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save`, of any framework, wrote."""
         with self._place():
             self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models})
             set_moments(self.optimizer, _turned(read_tensors(folder / "optimizer.safetensors")))

@@ -132,8 +132,8 @@ class Tuner:
         self.save_model(folder)
         write_tensors(folder / "optimizer.safetensors", _turned(moments(self.optimizer)))
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save`, of any framework, wrote after `updates` updates."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save`, of any framework, wrote."""
         with self._place():
             self._adopt(self.model_class.from_pretrained(folder))
             set_moments(self.optimizer, _turned(read_tensors(folder / "optimizer.safetensors")))

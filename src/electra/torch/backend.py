@@ -22,7 +22,7 @@ from electra.first_weights import first_networks
 from electra.objective import OBJECTIVES, Outcome
 from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, ops, share_embeddings
 from electra.torch.initial import fill
-from electra.torch.optim import adam, moments, set_moments, update
+from electra.torch.optim import Adam
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
 from electra.training.settings import PretrainSettings
@@ -63,8 +63,8 @@ class Backend:
             if self.settings.compile:
                 for layer in model.electra.encoder.layer:
                     layer.compile()
-        self.optimizer = adam(
-            self.parameters().items(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
+        self.optimizer = Adam(
+            self.parameters(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
             betas=(0.9, self.settings.adam_beta2),
         )  # fmt: skip
 
@@ -127,15 +127,13 @@ class Backend:
             outcome.loss.backward()
             for name, value in _counts(outcome, part, self._to_device).items():
                 sums[name] = sums.get(name, 0) + value
-        parameters = self.parameters().values()
-        sums["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
+        norm = sums["gradient_norm"] = self.optimizer.gradient_norm()
         numbers = torch.stack([value.float() for value in sums.values()]).tolist()  # one wait, not ten
         values = dict(zip(sums, numbers, strict=True))
         if not all(map(isfinite, (values["loss"], values["gradient_norm"]))):
-            self.optimizer.zero_grad()
+            self.optimizer.forget_gradients()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
-        update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
-        self.optimizer.zero_grad()
+        self.optimizer.update(learning_rate=learning_rate, norm=norm, clip_norm=self.settings.clip_norm)
         return shares(values)
 
     @torch.no_grad()
@@ -166,16 +164,14 @@ class Backend:
         """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v."""
         for name, model in self.models.items():
             model.save_pretrained(folder / name)
-        state = {
-            name: tensor.cpu().numpy() for name, tensor in moments(self.optimizer, self.parameters().items()).items()
-        }
+        state = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state.items()}
         write_tensors(folder / "optimizer.safetensors", state)
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save` wrote after `updates` updates."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote."""
         self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models})
         state = {name: torch.tensor(array) for name, array in read_tensors(folder / "optimizer.safetensors").items()}
-        set_moments(self.optimizer, self.parameters().items(), state, count=updates)
+        self.optimizer.load(state)
 
 
 def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:

@@ -1,70 +1,81 @@
 """ELECTRA's optimizer in PyTorch: Adam without bias correction, decoupled weight decay, one clip over all networks.
 
-Unusual here: PyTorch's fused AdamW corrects the bias of its moments. The correction is a known factor of the update's
-number, so it is undone through the learning rate, epsilon and decay of the step, and the fused kernel does the rest.
+Unusual here: PyTorch's fused kernel is called without its `AdamW` class, which imports the compiler (1.5 seconds) to begin
+with. The kernel corrects the bias of its moments by the number of the update; told that there were very many, it does not.
+And it divides the gradients while it reads them, which is all that clipping needs.
 Source: google-research/electra, model/optimization.py; facts in docs/idea.md.
 """
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 UNDECAYED = ("LayerNorm", "layer_norm", "bias")  # a parameter with one of these in its name is not decayed
+MANY = 1e9  # updates after which 1 - beta ** updates is 1
 
 
-def adam(
-    parameters: Iterable[tuple[str, Tensor]],
-    *,
-    weight_decay: float,
-    epsilon: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-    rates: Mapping[str, float] | None = None,
-) -> torch.optim.AdamW:
-    """The optimizer over named parameters; `update` makes its steps.
+class Adam:
+    """The optimizer of named parameters. `state` holds the moments, NAME/m and NAME/v, in the parameter's shape.
 
     rates    by name, what a parameter's learning rate is multiplied by; 1 where it has none
     """
-    groups: dict[tuple[float, float], list[Tensor]] = {}
-    for name, parameter in parameters:
-        decay = 0.0 if any(part in name for part in UNDECAYED) else weight_decay
-        groups.setdefault((decay, (rates or {}).get(name, 1.0)), []).append(parameter)
-    held = [{"params": members, "decay": decay, "rate": rate} for (decay, rate), members in groups.items()]
-    return torch.optim.AdamW(held, lr=0.0, betas=betas, eps=epsilon, fused=True, weight_decay=0.0)
 
-
-def update(optimizer: torch.optim.AdamW, *, learning_rate: float, epsilon: float, count: int) -> None:
-    """Make update number `count` (from 1): w -= rate * learning_rate * (m / (sqrt(v) + epsilon) + decay * w)."""
-    beta1, beta2 = optimizer.param_groups[0]["betas"]
-    first, second = 1 - beta1**count, math.sqrt(1 - beta2**count)
-    for group in optimizer.param_groups:
-        group["lr"] = group["rate"] * learning_rate * first / second
-        group["eps"] = epsilon / second
-        group["weight_decay"] = group["decay"] * second / first
-    optimizer.step()
-
-
-def moments(optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """The optimizer's state as named tensors: NAME/m and NAME/v."""
-    state = {}
-    for name, parameter in parameters:
-        held = optimizer.state.get(parameter) or {
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        *,
+        weight_decay: float,
+        epsilon: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
+        self.parameters, self.epsilon, self.betas = dict(parameters), epsilon, betas
+        self.groups: dict[tuple[float, float], list[str]] = {}  # by decay and rate
+        for name in self.parameters:
+            decay = 0.0 if any(part in name for part in UNDECAYED) else weight_decay
+            self.groups.setdefault((decay, (rates or {}).get(name, 1.0)), []).append(name)
+        # zeros_like keeps the parameter's layout, which the kernel assumes.
+        self.state = {
+            f"{name}/{moment}": torch.zeros_like(parameter, requires_grad=False)
+            for name, parameter in self.parameters.items()
+            for moment in ("m", "v")
         }
-        state[f"{name}/m"], state[f"{name}/v"] = held["exp_avg"], held["exp_avg_sq"]
-    return state
 
+    def gradient_norm(self) -> Tensor:
+        """The L2 norm of all gradients together, ()."""
+        return torch.nn.utils.get_total_norm(p.grad for p in self.parameters.values() if p.grad is not None)
 
-@torch.no_grad()
-def set_moments(
-    optimizer: torch.optim.AdamW, parameters: Iterable[tuple[str, Tensor]], state: dict[str, Tensor], count: int
-) -> None:
-    """Continue from moments saved after `count` updates. They get the parameter's layout, which the fused kernel assumes."""
-    for name, parameter in parameters:
-        optimizer.state[parameter] = {
-            "step": torch.tensor(float(count), dtype=torch.float32, device=parameter.device),
-            "exp_avg": torch.empty_like(parameter).copy_(state[f"{name}/m"]),
-            "exp_avg_sq": torch.empty_like(parameter).copy_(state[f"{name}/v"]),
-        }
+    @torch.no_grad()
+    def update(self, *, learning_rate: float, norm: Tensor | None = None, clip_norm: float = 0.0) -> None:
+        """w -= rate * learning_rate * (m / (sqrt(v) + epsilon) + decay * w), with gradients of `norm` clipped to `clip_norm`.
+
+        Parameters without a gradient stay as they are. Gradients are gone afterwards.
+        """
+        divisor = None if norm is None else ((norm + 1e-6) / clip_norm).clamp(min=1.0).float()
+        for (decay, rate), names in self.groups.items():
+            names = [name for name in names if self.parameters[name].grad is not None]
+            if not names:
+                continue
+            parameters = [self.parameters[name] for name in names]
+            torch._fused_adamw_(  # type: ignore[attr-defined]
+                parameters,
+                [parameter.grad for parameter in parameters],
+                [self.state[f"{name}/m"] for name in names],
+                [self.state[f"{name}/v"] for name in names],
+                [],
+                [torch.full((), MANY, device=parameters[0].device)] * len(names),
+                lr=rate * learning_rate, beta1=self.betas[0], beta2=self.betas[1], weight_decay=decay, eps=self.epsilon,
+                amsgrad=False, maximize=False, grad_scale=divisor, found_inf=None,
+            )  # fmt: skip
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from the `state` of another."""
+        for name, tensor in self.state.items():
+            tensor.copy_(state[name])

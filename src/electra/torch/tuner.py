@@ -18,7 +18,7 @@ from electra.losses import tuning_loss
 from electra.torch import ops
 from electra.torch.backend import device_of, has_fast_bfloat16, keep_freed_memory, step_seed
 from electra.torch.initial import fill
-from electra.torch.optim import adam, moments, set_moments, update
+from electra.torch.optim import Adam
 from electra.training.tune_settings import TuneSettings
 from electra.training.tuner import Arrays, begin_weights, find_class, given_to, rates_of
 from electra.weights.files import read_tensors, write_tensors
@@ -53,10 +53,10 @@ class Tuner:
     def _adopt(self, model: Any) -> None:
         self.model = model.to(self.device).train()
         self.model.check_inputs = False  # features were made by the model's own tokenizer and labels
-        names = [name for name, _ in self.model.named_parameters()]
-        self.optimizer = adam(
-            self.model.named_parameters(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
-            rates=rates_of(names, self.model.config, self.settings),
+        parameters = dict(self.model.named_parameters())
+        self.optimizer = Adam(
+            parameters, weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
+            rates=rates_of(list(parameters), self.model.config, self.settings),
         )  # fmt: skip
 
     def describe(self) -> dict[str, Any]:
@@ -85,13 +85,12 @@ class Tuner:
         outputs = self._outputs(self._to_device(inputs) | given_to(self.model_class, held))
         loss = tuning_loss(outputs, held, problem_type, self.settings.loss, ops)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        norm = self.optimizer.gradient_norm()
         values = dict(zip(("loss", "gradient_norm"), torch.stack([loss.detach(), norm]).tolist(), strict=True))
         if not all(map(isfinite, values.values())):
-            self.optimizer.zero_grad()
+            self.optimizer.forget_gradients()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
-        update(self.optimizer, learning_rate=learning_rate, epsilon=self.settings.adam_epsilon, count=step + 1)
-        self.optimizer.zero_grad()
+        self.optimizer.update(learning_rate=learning_rate, norm=norm, clip_norm=self.settings.clip_norm)
         return values
 
     @torch.no_grad()
@@ -111,12 +110,11 @@ class Tuner:
     def save(self, folder: Path) -> None:
         """A model folder, and optimizer.safetensors with the moments NAME/m and NAME/v."""
         self.save_model(folder)
-        state = moments(self.optimizer, self.model.named_parameters())
-        write_tensors(folder / "optimizer.safetensors", {name: tensor.cpu().numpy() for name, tensor in state.items()})
+        state = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state.items()}
+        write_tensors(folder / "optimizer.safetensors", state)
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save` wrote after `updates` updates."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote."""
         self._adopt(self.model_class.from_pretrained(folder))
         held = read_tensors(folder / "optimizer.safetensors")
-        state: Mapping[str, Tensor] = {name: torch.tensor(array) for name, array in held.items()}
-        set_moments(self.optimizer, self.model.named_parameters(), dict(state), count=updates)
+        self.optimizer.load({name: torch.tensor(array) for name, array in held.items()})

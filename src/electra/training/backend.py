@@ -40,8 +40,8 @@ class Backend(Protocol):
     def save(self, folder: Path) -> None:
         """A model folder per network, and optimizer.safetensors."""
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save` wrote after `updates` updates, bit for bit."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote, bit for bit."""
 
 
 def open_backend(

@@ -191,7 +191,7 @@ class Pretraining:
             self.run.forget_after(-1)
             return 0
         state = read_json_object(checkpoint / "state.json")
-        self.backend.load(checkpoint, updates=state["step"])
+        self.backend.load(checkpoint)
         self.seconds, self.tokens, self.saved_at = state["seconds"], state["tokens"], state["step"]
         self.run.forget_after(state["step"])
         panel.note(f"continuing after step {state['step']:,} of {self.settings.steps:,}")

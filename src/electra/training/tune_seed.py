@@ -120,7 +120,7 @@ class SeedRun:
             return 0
         state = read_json_object(checkpoint / "state.json")
         step = int(state["step"])
-        self.tuner.load(checkpoint, updates=step)
+        self.tuner.load(checkpoint)
         self.seconds, self.saved_at = state["seconds"], step
         self.run.forget_after(step)
         measure = self.plan.purpose.measure

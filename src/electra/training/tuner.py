@@ -50,8 +50,8 @@ class Tuner(Protocol):
     def save(self, folder: Path) -> None:
         """A model folder, and optimizer.safetensors."""
 
-    def load(self, folder: Path, *, updates: int) -> None:
-        """Continue from what `save` wrote after `updates` updates, bit for bit."""
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote, bit for bit."""
 
 
 def open_tuner(
