@@ -54,17 +54,17 @@ class Adam:
         """
         divisor = None if norm is None else ((norm + 1e-6) / clip_norm).clamp(min=1.0).float()
         for (decay, rate), names in self.groups.items():
-            names = [name for name in names if self.parameters[name].grad is not None]
-            if not names:
+            gradients = {name: g for name in names if (g := self.parameters[name].grad) is not None}
+            if not gradients:
                 continue
-            parameters = [self.parameters[name] for name in names]
-            torch._fused_adamw_(  # type: ignore[attr-defined]
+            parameters = [self.parameters[name] for name in gradients]
+            torch._fused_adamw_(
                 parameters,
-                [parameter.grad for parameter in parameters],
-                [self.state[f"{name}/m"] for name in names],
-                [self.state[f"{name}/v"] for name in names],
+                list(gradients.values()),
+                [self.state[f"{name}/m"] for name in gradients],
+                [self.state[f"{name}/v"] for name in gradients],
                 [],
-                [torch.full((), MANY, device=parameters[0].device)] * len(names),
+                [torch.full((), MANY, device=parameters[0].device)] * len(gradients),
                 lr=rate * learning_rate, beta1=self.betas[0], beta2=self.betas[1], weight_decay=decay, eps=self.epsilon,
                 amsgrad=False, maximize=False, grad_scale=divisor, found_inf=None,
             )  # fmt: skip
