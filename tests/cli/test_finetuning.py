@@ -84,7 +84,9 @@ def test_evaluate_gives_each_score_with_its_interval(place, capfd):
     assert found["examples"] == 32
     for name, row in found["scores"].items():
         assert row["value"] == pytest.approx(scores[name])
-        assert row["low"] <= row["value"] <= row["high"]
+        assert row["low"] is None or row["low"] <= row["value"] <= row["high"]
+    assert found["scores"]["accuracy"]["method"] == "wilson"
+    assert found["scores"]["accuracy"]["low"] < found["scores"]["accuracy"]["high"]
     assert len((place / "predicted.jsonl").read_text().splitlines()) == 32
 
 

@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
+from electra.tasks.answering import Answering
 from electra.tasks.choice import Choice
 from electra.tasks.classification import Classification, MultiLabel, Regression
 from electra.tasks.judged import judged
 from electra.tasks.statistics import bootstrap_difference, randomisation
 from electra.tasks.tagging import Tagging
-from electra.tasks.task import ChoiceExample, TaggedExample, TextExample
+from electra.tasks.task import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
 
 N = 40
 NAMES = ("a", "b", "c")
 TAGS = ("B-X", "B-Y", "I-X", "I-Y", "O")
+ANSWERS = ("The old mill", "mill", "the", "")
 
 
 def text(label):
@@ -26,6 +28,12 @@ def labelled(rng, names):
 
 def tags(rng, known):
     return [known[i] for i in rng.integers(0, len(known), 6)]
+
+
+def question(rng, share):
+    """A question whose answer is one of three, some of them without words; none for a share of them."""
+    answers = () if rng.random() < share else (Answer(text=ANSWERS[rng.integers(3)], start=0),)
+    return QuestionExample(id="", question="", context="", answers=answers)
 
 
 def sets(rng):
@@ -54,6 +62,18 @@ CASES = {
         TAGS,
         lambda r: TaggedExample(id="", words=("w",) * 6, tags=tuple(tags(r, TAGS))),
         lambda r: {"tags": tags(r, TAGS)},
+    ),
+    "answers": (
+        Answering(),
+        ("answer",),
+        lambda r: question(r, 0.0),
+        lambda r: {"answer": ANSWERS[r.integers(4)]},
+    ),
+    "answers or none": (
+        Answering(),
+        ("answer", "no answer"),
+        lambda r: question(r, 0.3),
+        lambda r: {"answer": ANSWERS[r.integers(4)]},
     ),
     "plain tags": (
         Tagging(),

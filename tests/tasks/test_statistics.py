@@ -123,6 +123,22 @@ def test_a_system_does_not_differ_from_itself():
     assert ours.randomisation(lambda swap: 0.5, 50) == 1.0
 
 
+@pytest.mark.parametrize(("right", "count"), [(0, 7), (1, 7), (80, 100), (100, 100), (1, 1)])
+def test_the_interval_of_a_share_equals_scipys_and_has_a_width_without_a_mistake(right, count):
+    found = ours.wilson(right, count)
+    expected = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert found.low <= found.value <= found.high
+    assert found.low < found.high
+
+
+def test_a_resample_without_one_of_the_classes_does_not_spoil_the_interval():
+    values = np.array([0.2, np.nan, 0.6] + [0.4] * 9)
+    found = ours.bootstrap(lambda rows: values[rows[0]] if len(set(rows)) > 1 else 0.4, 12)
+    assert 0.2 <= found.low < found.high <= 0.6
+
+
 def test_there_must_be_examples_to_draw_from():
-    with pytest.raises(ValueError, match="no examples"):
-        ours.bootstrap(lambda rows: 0.0, 0)
+    for interval in (lambda: ours.bootstrap(lambda rows: 0.0, 0), lambda: ours.wilson(0, 0)):
+        with pytest.raises(ValueError, match="no examples"):
+            interval()

@@ -2,8 +2,9 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -11,6 +12,9 @@ from electra.errors import DataError, UsageError
 from electra.tasks.own import Columns, own_examples
 from electra.tasks.table import find_task, load_task
 from electra.tasks.task import Example
+
+if TYPE_CHECKING:
+    from electra.training.tune_scores import Measured
 
 COLUMNS = Columns()
 
@@ -32,6 +36,9 @@ def evaluate(
 ) -> int:
     """Score a tuned model on labelled examples; each score with its 95% interval over the examples.
 
+    Shares of examples answered rightly (accuracy, exact, subset_accuracy) have Wilson's interval, which is honest without a
+    mistake too. Other measures have the bootstrap's; without a mistake it cannot tell, and says so.
+
     Args:
         model: RUN/model of electra finetune, or RUN
         file: your own labelled file, with the columns of the one the model was tuned on unless you name others
@@ -43,12 +50,12 @@ def evaluate(
         framework: what computes: torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
-        threads: of the processor; 0: all cores
+        threads: of the processor; 0: all cores; 1 is faster where other programs use the cores
     """
     from electra.inference.predictor import Predictor
     from electra.tasks.check import truth
     from electra.training.tune_files import write_lines
-    from electra.training.tune_scores import interval_of, measure_of
+    from electra.training.tune_scores import measured
     from electra.training.tune_settings import TuneSettings
 
     if (task is None) == (file is None) or (task is not None and data is None):
@@ -70,21 +77,24 @@ def evaluate(
     found = predictor.predict(known)
     if predictions is not None:
         write_lines(predictions, found)
-    scores = kind.scores(known, found, purpose.labels)
-    result = {}
-    for name in scores:
-        interval, resamples = interval_of(measure_of(kind, known, found, purpose.labels, name), len(known))
-        result[name] = {"value": scores[name], "low": interval.low, "high": interval.high, "resamples": resamples}
+    names = kind.scores(known, found, purpose.labels)
+    result = {name: measured(kind, known, found, purpose.labels, name) for name in names}
     if json_lines:
-        print(json.dumps({"examples": len(known), "scores": result}))
+        print(json.dumps({"examples": len(known), "scores": {name: asdict(row) for name, row in result.items()}}))
         return 0
     print(
         f"{len(known):,} examples; each score with the interval that covers the true one 95 times in 100",
         file=sys.stderr,
     )
     for name, row in result.items():
-        print(f"{name:<18} {row['value']:.4f}   {row['low']:.4f} to {row['high']:.4f}")
+        print(f"{name:<18} {row.value:.4f}   {_interval(row)}")
     return 0
+
+
+def _interval(row: "Measured") -> str:
+    if row.low is None or row.high is None:
+        return f"no interval: all {row.resamples:,} resamples score the same, so they cannot tell"
+    return f"{row.low:.4f} to {row.high:.4f}   {row.method}"
 
 
 def main(words: list[str]) -> int:

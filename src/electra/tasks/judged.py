@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from electra.tasks import metrics
+from electra.tasks.answers import evaluate_v1, raw_scores
+from electra.tasks.check import truth as truth_of
 from electra.tasks.labels import names_of
 from electra.tasks.tagging import Tagging
-from electra.tasks.task import Array, Example, Kind, Prediction
+from electra.tasks.task import Array, Example, Kind, Prediction, QuestionExample
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ def judged(
     predictions: Sequence[Prediction],
     labels: tuple[str, ...],
 ) -> Judged | None:
-    """A score of `kind.scores` in that form; None for kinds and measures that have none here.
+    """A score of `kind.scores` in that form; None for measures that have none here.
 
     Two systems that are to be compared need the same examples and labels.
     """
     pairs = [(example, prediction) for example, prediction in zip(examples, predictions, strict=True)]
-    known = [(_truth(example), prediction, example) for example, prediction in pairs if _truth(example) is not None]
+    known = [(truth, p, example) for example, p in pairs if (truth := truth_of(example)) is not None]
     if kind.name == "regression":
         numbers = np.array([(float(truth), p["value"]) for truth, p, _ in known], np.float64).reshape(-1, 2)
         return Judged(numbers, lambda rows: NUMBERS[measure](rows[:, 0], rows[:, 1])) if measure in NUMBERS else None
@@ -70,7 +72,7 @@ def judged(
         return _of_counts(_counts(sets, labels), measure, positive=None, all_classes=True)
     if isinstance(kind, Tagging):
         return _of_tags(kind, measure, [(example, p) for _, p, example in known], labels)
-    return None
+    return _of_answers(measure, [(example, p) for _, p, example in known])  # type: ignore[misc]
 
 
 NUMBERS: dict[str, Callable[[Array, Array], float]] = {
@@ -80,8 +82,26 @@ NUMBERS: dict[str, Callable[[Array, Array], float]] = {
 }
 
 
-def _truth(example: Example) -> Any:
-    return getattr(example, "tags", getattr(example, "label", None))
+def _of_answers(measure: str, pairs: Sequence[tuple[QuestionExample, Prediction]]) -> Judged | None:
+    """Means over questions, scored one by one; data (n,) is NaN for questions that do not count."""
+    asked, _, name = measure.rpartition("_")  # no_answer_f1: of questions without an answer
+    answers = {str(i): [answer.text for answer in example.answers or ()] for i, (example, _) in enumerate(pairs)}
+    given = {str(i): prediction["answer"] for i, (_, prediction) in enumerate(pairs)}
+    is_there = np.array([bool(texts) for texts in answers.values()])
+    counts = {"": np.ones(len(pairs), bool), "has_answer": is_there, "no_answer": ~is_there}
+    if name not in ("f1", "exact") or asked not in counts:
+        return None
+    if is_there.all():
+        key = {"f1": "f1", "exact": "exact_match"}[name]
+        values = [evaluate_v1({i: answers[i]}, given)[key] / 100 for i in answers]
+    else:
+        values = list(raw_scores(answers, given)[name].values())
+    return Judged(np.where(counts[asked], values, np.nan), _mean_of_known)
+
+
+def _mean_of_known(rows: Array) -> float:
+    known = rows[~np.isnan(rows)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _of_tags(

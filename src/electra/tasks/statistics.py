@@ -5,12 +5,13 @@ randomisation, McNemar). Over seeds: another run would have (a permutation test 
 stand against both.
 
 Unusual here: a test over seeds says what it cannot show. With three pairs of runs no p below 0.25 is possible.
-Sources: Efron and Tibshirani (1993); Noreen (1989) for approximate randomisation; McNemar (1947), exact form.
+Sources: Efron and Tibshirani (1993); Noreen (1989) for approximate randomisation; McNemar (1947), exact form; Wilson (1927).
 Shapes: n examples, R resamples.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -110,12 +111,24 @@ def compare_seeds(first: Sequence[float], second: Sequence[float], *, level: flo
 # -- over examples ------------------------------------------------------------------------------------------------------
 
 
+def wilson(right: int, count: int, *, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a share, `right` of `count` examples: it has a width where all are right, or none, too."""
+    if not count:
+        raise ValueError("there are no examples to take a share of")
+    share, z = right / count, NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    low, high = np.clip([middle - half, middle + half], [0, share], [share, 1])  # against rounding
+    return Interval(value=share, low=float(low), high=float(high))
+
+
 def bootstrap(
     measure: Measure, count: int, *, seed: int = 0, resamples: int = 1000, confidence: float = 0.95
 ) -> Interval:
     """The percentile interval of any measure over `count` examples.
 
     measure   gets the numbers of the examples it is to be taken over: `lambda rows: f1(truth[rows], answers[rows])`
+    Where every answer is right all resamples score the same, and the interval has no width: that tells nothing.
     """
     values = np.array([measure(rows) for rows in _resamples(count, resamples, seed)])
     return _interval(float(measure(np.arange(count))), values, confidence)
@@ -192,5 +205,5 @@ def _resamples(count: int, resamples: int, seed: int) -> Iterator[Array]:
 
 
 def _interval(value: float, values: Array, confidence: float) -> Interval:
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])  # ROC-AUC may lack a class
     return Interval(value=value, low=float(low), high=float(high))

@@ -1,23 +1,23 @@
 """Scores with what chance does to them: intervals over examples, and the comparison of two fine-tunings.
 
-Unusual here: no text or sentence is read again for a resample. Answers to questions are scored one by one, since their
-measures are means; of the others, what they are made of is counted once for each example (see tasks/judged.py).
+Unusual here: no text or sentence is read again for a resample; what a measure is made of is counted once for each example
+(see tasks/judged.py). And a model without a mistake gets no interval from 1 to 1: resamples of right answers alone cannot
+tell how many wrong ones there may be.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from electra.config import read_json_object
 from electra.errors import DataError, UsageError, did_you_mean
-from electra.tasks.judged import judged
+from electra.tasks.judged import Judged, judged
 from electra.tasks.statistics import (
     Difference,
-    Interval,
     Measure,
     SeedTest,
     Spread,
@@ -25,6 +25,7 @@ from electra.tasks.statistics import (
     bootstrap_difference,
     compare_seeds,
     spread,
+    wilson,
 )
 from electra.tasks.task import Example, Kind, Prediction
 from electra.training.tune_files import (
@@ -39,24 +40,54 @@ from electra.training.tune_files import (
 RESAMPLES, FEWEST = 1000, 100
 SECONDS = 20.0  # resampling takes about so long at most, by fewer resamples
 
+# kind -> the measures that are a share of examples, each of them right or wrong whatever the others are
+SHARES = {
+    "classification": ("accuracy",),
+    "choice": ("accuracy",),
+    "multi-label": ("subset_accuracy",),
+    "answering": ("exact", "has_answer_exact", "no_answer_exact", "no_answer_f1"),
+}
 
-def measure_of(
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A score with its interval of 95% over the examples.
+
+    low, high   None where all resamples score the same, as they do without a mistake: they cannot tell
+    method      wilson: of a share of examples answered rightly; bootstrap: of any other measure, percentiles of resamples
+    resamples   how many; none of Wilson's
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    method: Literal["wilson", "bootstrap"]
+    resamples: int
+
+
+def measured(
     kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction], labels: tuple[str, ...], name: str
-) -> Measure:
-    """One score as a function of which examples count, some of them repeatedly. All truths must be known."""
+) -> Measured:
+    """A score of `kind.scores` with its interval. All truths must be known."""
+    held, everything = _judged(kind, examples, predictions, labels, name), np.arange(len(examples))
+    if name in SHARES.get(kind.name, ()):
+        count = int(np.isfinite(held.data.reshape(len(examples), -1)[:, 0]).sum())  # NaN: it does not count
+        share = wilson(round(held.over(everything) * count), count)
+        return Measured(value=share.value, low=share.low, high=share.high, method="wilson", resamples=0)
+    resamples = _affordable(lambda: held.over(everything))
+    found = bootstrap(held.over, len(examples), resamples=resamples)
+    tells = found.high - found.low > 1e-12  # sums in another order differ by less
+    low, high = (found.low, found.high) if tells else (None, None)
+    return Measured(value=found.value, low=low, high=high, method="bootstrap", resamples=resamples)
+
+
+def _judged(
+    kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction], labels: tuple[str, ...], name: str
+) -> Judged:
     held = judged(kind, name, examples, predictions, labels)
-    if held is not None:
-        return held.over
-    # Answers to questions: the measures are means over questions, so each is scored once.
-    each = [kind.scores([e], [p], labels).get(name, np.nan) for e, p in zip(examples, predictions, strict=True)]
-    values = np.array(each, np.float64)
-    return lambda rows: float(np.nanmean(values[rows]))
-
-
-def interval_of(measure: Measure, count: int) -> tuple[Interval, int]:
-    """The score with the interval of 95%, and over how many resamples it was taken."""
-    resamples = _affordable(lambda: measure(np.arange(count)))
-    return bootstrap(measure, count, resamples=resamples), resamples
+    if held is None:
+        raise UsageError(f'{kind.name} has no measure "{name}"')
+    return held
 
 
 def _affordable(once: Callable[[], Any]) -> int:
@@ -85,7 +116,7 @@ class Comparison:
 
 def compare_runs(first: Path, second: Path, measure: str | None = None) -> Comparison:
     """Compare two finished runs. Raises DataError where they were not judged on the same examples, by the same measure."""
-    runs = [_Judged(first), _Judged(second)]
+    runs = [_Run(first), _Run(second)]
     one, other = runs
     if one.kind_name != other.kind_name or one.fingerprint != other.fingerprint:
         raise DataError(
@@ -111,7 +142,7 @@ def compare_runs(first: Path, second: Path, measure: str | None = None) -> Compa
     )
 
 
-class _Judged:
+class _Run:
     """A finished run with what it was judged on."""
 
     def __init__(self, run: Path) -> None:
@@ -132,10 +163,10 @@ class _Judged:
         """The mean of a score over the seeds, as a function of the examples."""
         purpose = read_purpose(self.run / "model")
         each = [
-            measure_of(purpose.kind, self.examples, list(read_lines(self._predictions(seed))), purpose.labels, name)
+            _judged(purpose.kind, self.examples, list(read_lines(self._predictions(seed))), purpose.labels, name)
             for seed in self.scores(name)
         ]
-        return lambda rows: float(np.mean([measure(rows) for measure in each]))
+        return lambda rows: float(np.mean([held.over(rows) for held in each]))
 
     def _predictions(self, seed: int) -> Path:
         return self.run / f"seed-{seed}" / "kept" / PREDICTIONS
@@ -145,7 +176,8 @@ def told(comparison: Comparison, names: Mapping[str, str]) -> list[str]:
     """The comparison in words. names: what "first" and "second" are called."""
     c = comparison
     lines = [
-        f"{names[key]}: {c.measure} {s.median:.4f}, median of {s.count} seeds, {s.lowest:.4f} to {s.highest:.4f}"
+        f"{names[key]}: {c.measure} {s.median:.4f}, "
+        + (f"median of {s.count} seeds, {s.lowest:.4f} to {s.highest:.4f}" if s.count > 1 else "one seed")
         for key, s in (("first", c.first), ("second", c.second))
     ]
     e = c.examples
