@@ -69,11 +69,21 @@ def test_the_way_from_a_file_to_a_model_ends_with_what_comes_next(place, capfd):
     # The run is complete, so the same command only tells again what it reached.
     assert run(place, *CALL, "--seeds", 2, "--epochs", 12, "--learning-rate", 5e-3) == 0
     told = capfd.readouterr().err
-    assert re.search(r"ElectraForPreTraining of pair; 96 train and 32 dev examples of train", told)
+    assert "ElectraForPreTraining of pair; 96 train and 32 dev examples of train.jsonl and dev.jsonl\n" in told
     assert re.search(r"accuracy [01]\.\d{4} on 32 dev examples \(median of 2 seeds", told)
     assert "electra predict run/model FILE" in told
     assert {"config.json", "model.safetensors", "task.json", "README.md"} <= set(os.listdir(place / "run/model"))
     assert json.loads((place / "run/model/task.json").read_text())["columns"] == {"text": "body", "label": "topic"}
+
+
+def test_the_lines_of_a_log_file_say_which_seed_they_are_of_and_the_names_of_scores_as_they_are_typed(place, capfd):
+    words = [word for word in CALL if word != "--quiet"]
+    words[2] = "told"
+    assert run(place, *words, "--seeds", 2, "--seed", 4, "--epochs", 1, "--evaluations", 1) == 0
+    lines = capfd.readouterr().err.splitlines()
+    first, second = lines.index("seed 4 (1 of 2)"), lines.index("seed 5 (2 of 2)")
+    assert lines[first + 1].startswith("step       1/6: loss")
+    assert re.match(r"step       6 dev: accuracy 0\.\d{4}, f1_macro 0\.\d{4}, matthews", lines[second - 1])
 
 
 def test_evaluate_gives_each_score_with_its_interval(place, capfd):

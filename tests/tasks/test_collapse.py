@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from electra.tasks.collapse import collapsed
+from electra.tasks.collapse import collapsed, far_behind
 from electra.tasks.task import ChoiceExample, TaggedExample, TextExample
 
 
@@ -68,3 +68,19 @@ def test_always_the_same_choice_is_a_collapsed_run():
     examples = [ChoiceExample(id=str(i), prompt="", choices=("a", "b"), label=i % 2) for i in range(8)]
     assert "collapsed" in collapsed(examples, answers("label", [1] * 8))
     assert collapsed(examples, answers("label", [0, 1] * 4)) is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "floor", "examples", "named"),
+    [
+        ([0.98, 0.13, 0.94], 0.0, 300, {1: 0.96}),
+        ([0.86, 0.87, 0.56], 0.5, 300, {2: 0.865}),
+        ([0.9, 0.88, 0.1, 0.12, 0.91], 0.0, 300, {2: 0.89, 3: 0.89}),  # two of five
+        ([0.924, 0.896, 0.832], 0.496, 250, {}),  # seeds scatter
+        ([0.7, 0.7, 0.55], 0.53, 30, {}),  # 30 examples do not tell
+        ([0.52, 0.48, 0.5], 0.5, 300, {}),  # none has learned
+        ([0.98, 0.13], 0.0, 300, {}),  # of two, either may be the odd one
+    ],
+)
+def test_a_seed_far_below_the_median_of_the_others_is_named_and_scatter_is_not(scores, floor, examples, named):
+    assert far_behind(dict(enumerate(scores)), floor=floor, examples=examples) == pytest.approx(named)

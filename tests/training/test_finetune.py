@@ -20,6 +20,7 @@ from electra.training.run import read_metrics
 from electra.training.tune_batches import epoch_batches, make_batch, padding_multiple
 from electra.training.tune_data import own_data, split_off
 from electra.training.tune_files import read_lines
+from electra.training.tune_results import chosen_told
 from electra.training.tune_scores import compare_runs
 
 HERE = Path(__file__).parent
@@ -138,7 +139,7 @@ def test_a_run_leaves_scores_of_every_seed_a_model_its_card_and_a_report(finishe
     assert 0.5 < found["baseline"]["accuracy"] < 0.9
     card = (finished / "model" / "README.md").read_text()
     assert f"median | {found['spread']['accuracy']['median']:.4f}" in card
-    assert "chosen by that score" in card
+    assert chosen_told(found) in card
     page = (finished / "report.html").read_text()
     assert "<svg" in page
     assert "What is mixed up" in page

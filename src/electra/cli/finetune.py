@@ -92,7 +92,8 @@ def _run(command: Finetune, words: list[str]) -> int:
     for line in (*notes, *warnings_of(data)):
         print(line, file=sys.stderr)
     print(
-        f"{encoder.what}; {len(data.train):,} train and {len(data.dev):,} dev examples of {data.name}", file=sys.stderr
+        f"{encoder.what}; {len(data.train):,} train and {len(data.dev):,} dev examples of {data.source}",
+        file=sys.stderr,
     )
     stop, summary = finetune(data, encoder, settings, command.run, framework=command.framework, panel=not command.quiet)
     if summary is None:

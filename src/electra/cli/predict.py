@@ -33,7 +33,7 @@ def predict(
         framework: what computes: torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
-        threads: of the processor; 0: all cores
+        threads: of the processor; 0: all cores; 1 is faster where other programs use the cores
     """
     from electra.inference.predictor import Predictor
     from electra.training.tune_settings import TuneSettings

@@ -1,11 +1,11 @@
-"""Runs that collapsed: a model that answers the same always, or no better than chance, in words a reader can act on.
+"""Runs that collapsed, a model that answers the same always or no better than chance, and runs far behind their siblings.
 
 Fine-tuning on few examples sometimes ends so, whatever the model; its score is then no sign of what the model can do
 (Dodge et al., 2020; Mosbach et al., 2021).
 """
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from electra.tasks.task import ChoiceExample, Example, Prediction, QuestionExamp
 OTHERS = 0.01  # answers other than the most frequent one, at most, of a run that answers the same always
 OF_TRUTH = 0.1  # and at most so many of what the truth has
 SPREAD = 0.05  # standard deviation of near-constant numbers, beside the truth's
+FAR = 0.5  # of the way from the median of the other seeds down to knowing nothing
 ADVICE = "another seed, a lower learning rate or a longer warmup usually helps"
 
 
@@ -58,6 +59,23 @@ def collapsed_numbers(truth: Sequence[float], answers: Sequence[float]) -> str |
     if correlation <= 0:
         return f"its answers are no better than chance (correlation {correlation:.3f}); {ADVICE}"
     return None
+
+
+def far_behind(scores: Mapping[int, float], *, floor: float, examples: int) -> dict[int, float]:
+    """The seeds that are far behind the others, each with the median of those; none of fewer than three seeds.
+
+    scores    by seed; higher is better
+    floor     what knowing nothing scores
+    examples  how many the scores are over
+    Far is more than half of the way from that median down to the floor, and more than chance over the examples explains:
+    1/sqrt(examples), which is two standard errors of a share at most.
+    """
+    found = {}
+    for seed, score in scores.items() if len(scores) > 2 else ():
+        median = float(np.median([other for name, other in scores.items() if name != seed]))
+        if median - score > max(FAR * (median - floor), examples**-0.5):
+            found[seed] = median
+    return found
 
 
 def _pairs(example: Example, prediction: Prediction) -> list[tuple[Hashable, Hashable]]:

@@ -5,7 +5,7 @@
     RUN/settings.json      the settings and the fingerprints of model, tokenizer and data; written once
     RUN/dev.jsonl          the examples it is judged on
     RUN/seed-N/            the run of each seed: see tune_seed.py
-    RUN/results.json       scores of every seed, their median and spread, the baseline, runs that collapsed
+    RUN/results.json       scores of every seed, their median and spread, the baseline, runs that collapsed or are far behind
     RUN/model/             the model of the best seed, a plain model folder with task.json and a model card
 
 Unusual here: one run says little, since fine-tuning on few examples scatters and sometimes collapses (Dodge et al., 2020).
@@ -32,7 +32,7 @@ from electra.training.tune_data import TuneData
 from electra.training.tune_files import Purpose, examples_fingerprint, write_examples, write_text
 from electra.training.tune_report import write_report
 from electra.training.tune_results import SHOWN, summarise, write_results
-from electra.training.tune_seed import Plan, SeedRun
+from electra.training.tune_seed import Plan, SeedRun, seed_name
 from electra.training.tune_settings import TuneSettings
 from electra.training.tuner import check_framework
 from electra.weights.checkpoint import write_folder_atomically
@@ -67,7 +67,7 @@ def finetune(
     results = []
     with stop_on_signal() as stop:
         for seed in range(settings.seed, settings.seed + settings.seeds):
-            title = f"electra: {data.name}, seed {seed}"
+            title = f"electra: {run.path.name}, {seed_name(settings, seed)}"
             with Panel(title, plan.total_steps, shown=SHOWN, evaluated=_shown(plan), held_out="dev examples") as shown:
                 seed_run = SeedRun(plan, seed, run.path / f"seed-{seed}", shown, stop, show=panel)
                 result = seed_run.go(record)
@@ -152,11 +152,8 @@ def _record(data: TuneData, encoder: Encoder, plan: Plan) -> dict[str, Any]:
             "labels": list(plan.purpose.labels),
         },
         "data": {
-            **{
-                part: {"examples": len(examples), "sha256": examples_fingerprint(examples)}
-                for part, examples in (("train", data.train), ("dev", data.dev))
-            },
-            **data.facts,
+            part: {"examples": len(examples), "sha256": examples_fingerprint(examples)}
+            for part, examples in (("train", data.train), ("dev", data.dev))
         },
         "model": {"weights": encoder.fingerprint, "config": plan.config.to_dict(), "class": plan.class_name},
         "tokenizer": encoder.tokenizer.fingerprint(),
@@ -164,7 +161,7 @@ def _record(data: TuneData, encoder: Encoder, plan: Plan) -> dict[str, Any]:
 
 
 def _shown(plan: Plan) -> dict[str, tuple[str, str]]:
-    return {name: (name.replace("_", " "), "{:.4f}") for name in plan.purpose.kind.measures}
+    return {name: (name, "{:.4f}") for name in plan.purpose.kind.measures}
 
 
 def _export(run: Path, summary: dict[str, Any], record: dict[str, Any]) -> None:

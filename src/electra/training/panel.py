@@ -33,7 +33,7 @@ EVALUATED = {
 
 
 class Panel:
-    """Shows records as they come. Use as a context; `note` tells the person something once.
+    """Shows records as they come, from the first on. Use as a context; `note` tells the person something once.
 
     shown, evaluated   what is shown of records of training and of evaluations: metric -> (label, format)
     """
@@ -56,8 +56,6 @@ class Panel:
         self.evaluation: dict[str, Any] = {}
 
     def __enter__(self) -> "Panel":
-        if self.live:
-            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,6 +72,7 @@ class Panel:
         held.clear()
         held.update(record)
         if self.live:
+            self.live.start()
             self.live.update(self._draw())
         else:
             self.note(self._line(record))

@@ -35,7 +35,7 @@ def model_card(summary: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         "library_name: electra",
         "tags: [electra, " + summary["kind"] + "]",
         "---",
-        f"# {summary['task']}: {summary['kind']}",
+        f"# {summary['kind'].capitalize()}, tuned on {summary['source']}",
         "",
         f"The model {ABILITIES[summary['kind']]}" + (f": {shown}." if summary["kind"] not in ("choice", "regression") else "."),
         "",

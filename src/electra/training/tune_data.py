@@ -32,7 +32,7 @@ class TuneData:
     measure  the score that decides; one of kind.measures
     labels   in order
     columns  of the files, as task.json keeps them
-    facts    where the examples are from, for people
+    source   what people call the examples, where it is not the name: "train.csv and dev.csv"
     """
 
     name: str
@@ -42,7 +42,7 @@ class TuneData:
     dev: Sequence[Example]
     labels: tuple[str, ...]
     columns: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
 
 
 def published_data(
@@ -60,7 +60,7 @@ def published_data(
     train = limited(train, limit, seed, notes)
     if row.double_unordered:
         train = [*both_orders(train)]  # type: ignore[arg-type]
-    return TuneData(name=row.name, kind=kind, measure=row.measure, train=train, dev=dev, labels=labels)
+    return TuneData(name=row.name, kind=kind, measure=row.measure, train=train, dev=dev, labels=labels, source=row.name)
 
 
 def own_data(
@@ -89,8 +89,16 @@ def own_data(
     _check_known(dev, dev_file or train_file)
     train = limited(train, limit, seed, notes)
     held = {name: value for name, value in asdict(columns).items() if value != getattr(Columns(), name)}
-    name = train_file.name.partition(".")[0]
-    return TuneData(name=name, kind=kind, measure=kind.measures[0], train=train, dev=dev, labels=labels, columns=held)
+    return TuneData(
+        name=train_file.name.partition(".")[0],
+        kind=kind,
+        measure=kind.measures[0],
+        train=train,
+        dev=dev,
+        labels=labels,
+        columns=held,
+        source=" and ".join(file.name for file in (train_file, dev_file) if file is not None),
+    )
 
 
 def _fitted(name: str, options: Mapping[str, Any], train: Sequence[Example]) -> Kind:

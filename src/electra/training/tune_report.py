@@ -58,7 +58,7 @@ def _page(
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{heading}: ELECTRA fine-tuning</title><style>{STYLE}{MATRIX}</style><h1>{heading}</h1>"
-        f"<p>{html.escape(summary['task'])} ({summary['kind']}), {html.escape(summary['model'])}.</p>"
+        f"<p>{html.escape(summary.get('source', summary['task']))} ({summary['kind']}), {html.escape(summary['model'])}.</p>"
         + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
         + f'<div class="numbers">{boxes}</div><h2>Scores</h2>{_scores(summary)}<div class="charts">{charts}</div>'
         f"{_confusion(run, summary)}<h2>Settings</h2>{_facts(record)}</html>\n"
@@ -71,7 +71,7 @@ def _scores(summary: Mapping[str, Any]) -> str:
     rows = [
         f"<tr><td>{result['seed']}"
         + "".join(f"<td>{result.get('scores', {}).get(name, float('nan')):.4f}" for name in names)
-        + f"<td>{html.escape(result.get('failed') or ('collapsed' if result.get('collapsed') else ''))}"
+        + f"<td>{html.escape(_fate(result))}"
         for result in summary["seeds"].values()
     ]
     for what in ("median", "deviation", "lowest", "highest"):
@@ -81,6 +81,12 @@ def _scores(summary: Mapping[str, Any]) -> str:
         held = [summary["baseline"].get(name) for name in names]
         rows.append("<tr><td>baseline" + "".join("<td>" if v is None else f"<td>{v:.4f}" for v in held) + "<td>")
     return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _fate(result: Mapping[str, Any]) -> str:
+    """What went wrong with a seed's run, if anything."""
+    named = {"collapsed": "collapsed", "far_behind": "far behind"}
+    return str(result.get("failed") or next((word for what, word in named.items() if result.get(what)), ""))
 
 
 # -- curves -------------------------------------------------------------------------------------------------------------

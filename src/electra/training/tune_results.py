@@ -1,4 +1,4 @@
-"""What a fine-tuning reached: every seed's scores, their median and spread, held against a baseline, with what collapsed."""
+"""What a fine-tuning reached: every seed's scores, their median and spread, held against a baseline, with what went wrong."""
 
 import json
 from collections import Counter
@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from electra.tasks.collapse import collapsed
+from electra.tasks.collapse import collapsed, far_behind
+from electra.tasks.labels import names_of
 from electra.tasks.statistics import spread
-from electra.tasks.task import Example, Kind, Prediction, TaggedExample, TextExample
+from electra.tasks.task import Example, Kind, Prediction
 from electra.training.tune_data import TuneData
 from electra.training.tune_files import PREDICTIONS, RESULTS, read_lines, write_text
-from electra.training.tune_seed import Plan
+from electra.training.tune_seed import Plan, comparable
 
 # What the panel shows of a step of training.
 SHOWN = {
@@ -35,9 +36,18 @@ def summarise(run: Path, plan: Plan, data: TuneData, results: Sequence[Mapping[s
             result["collapsed"] = collapsed(data.dev, predictions)
     finished = [result for result in seeds.values() if "scores" in result]
     names = finished[0]["scores"] if finished else {}
-    best = max(finished, key=lambda result: _comparable(result["scores"][purpose.measure]), default=None)
+    deciding = {result["seed"]: comparable(result["scores"][purpose.measure]) for result in finished}
+    always = baseline(purpose.kind, data.train, data.dev, purpose.labels)
+    behind = far_behind(deciding, floor=always.get(purpose.measure, 0.0), examples=len(data.dev))
+    for result in finished:
+        seed = result["seed"]
+        result["far_behind"] = None
+        if seed in behind and not result["collapsed"]:  # which says more
+            scores = f"{purpose.measure} {deciding[seed]:.4f}, where the median of the others is {behind[seed]:.4f}"
+            result["far_behind"] = scores
     return {
         "task": purpose.name,
+        "source": data.source or data.name,
         "kind": purpose.kind.name,
         "measure": purpose.measure,
         "model": what,
@@ -48,9 +58,10 @@ def summarise(run: Path, plan: Plan, data: TuneData, results: Sequence[Mapping[s
         "seeds": seeds,
         "spread": {name: asdict(spread([result["scores"][name] for result in finished])) for name in names},
         "collapsed": [result["seed"] for result in finished if result["collapsed"]],
+        "far_behind": [result["seed"] for result in finished if result["far_behind"]],
         "failed": [result["seed"] for result in seeds.values() if "failed" in result],
-        "baseline": baseline(purpose.kind, data.train, data.dev, purpose.labels),
-        "chosen": None if best is None else best["seed"],
+        "baseline": always,
+        "chosen": max(deciding, key=deciding.__getitem__, default=None),
     }
 
 
@@ -59,28 +70,16 @@ def write_results(run: Path, summary: Mapping[str, Any]) -> None:
     write_text(run / RESULTS, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
-def _comparable(score: float) -> float:
-    return score if score == score else float("-inf")
-
-
 # -- knowing nothing ----------------------------------------------------------------------------------------------------
 
 
 def baseline(kind: Kind, train: Sequence[Example], dev: Sequence[Example], labels: tuple[str, ...]) -> dict[str, float]:
-    """The scores on dev of the answer that is most frequent in train (of numbers: the mean), given to every example.
+    """The scores on dev of the answer that is most frequent in train (see CONSTANT), given to every example.
 
     Scores that such an answer does not have, such as a correlation, are left out.
     """
-    predictions = _constant(kind.name, train, dev, labels)
-    try:
-        found = kind.scores(dev, predictions, labels)
-    except (KeyError, ValueError, ZeroDivisionError):
-        return {}
-    return {
-        name: value
-        for name, value in found.items()
-        if value == value and name not in ("roc_auc", "pearson", "spearman")
-    }
+    found = kind.scores(dev, _constant(kind.name, train, dev, labels), labels)
+    return {name: value for name, value in found.items() if name not in ("roc_auc", "pearson", "spearman")}
 
 
 def _constant(kind: str, train: Sequence[Any], dev: Sequence[Any], labels: tuple[str, ...]) -> list[Prediction]:
@@ -88,12 +87,12 @@ def _constant(kind: str, train: Sequence[Any], dev: Sequence[Any], labels: tuple
         mean = float(np.mean([float(example.label) for example in train]))
         return [{"id": example.id, "value": mean} for example in dev]
     if kind == "tagging":
-        tag = _most(tag for example in train for tag in _tags(example))
+        tag = _most(tag for example in train for tag in example.tags)
         return [{"id": e.id, "words": list(e.words), "tags": [tag] * len(e.words)} for e in dev]
     if kind == "answering":
         return [{"id": example.id, "answer": ""} for example in dev]
     if kind == "multi-label":
-        answer = _most(_names(example) for example in train)
+        answer = _most(names_of(example.label) for example in train)
         return [{"id": example.id, "labels": list(answer)} for example in dev]
     label = _most(example.label if kind == "choice" else str(example.label) for example in train)
     probabilities = {name: float(name == label) for name in labels}
@@ -104,12 +103,15 @@ def _most(values: Any) -> Any:
     return Counter(values).most_common(1)[0][0]
 
 
-def _tags(example: TaggedExample) -> tuple[str, ...]:
-    return example.tags or ()
-
-
-def _names(example: TextExample) -> tuple[str, ...]:
-    return (example.label,) if isinstance(example.label, str) else tuple(map(str, example.label))  # type: ignore[arg-type]
+# kind -> the constant answer, in words
+CONSTANT = {
+    "classification": "the most frequent label of train",
+    "multi-label": "the most frequent set of labels of train",
+    "regression": "the mean of train",
+    "tagging": "the most frequent tag of train",
+    "choice": "the most frequent number of train",
+    "answering": "no answer",
+}
 
 
 # -- in words -----------------------------------------------------------------------------------------------------------
@@ -128,22 +130,37 @@ def told(summary: Mapping[str, Any]) -> list[str]:
         else "one seed: how much another would differ is unknown"
     )
     lines = [f"{measure} {found['median']:.4f} on {summary['dev_examples']:,} dev examples ({over})"]
-    if measure in summary["baseline"]:
-        lines.append(f"always the most frequent answer of train: {measure} {summary['baseline'][measure]:.4f}")
+    lines.append(_always(summary))
     for result in summary["seeds"].values():
-        if "failed" in result:
-            lines.append(f"seed {result['seed']} failed: {result['failed']}")
-        elif result["collapsed"]:
-            lines.append(f"seed {result['seed']} collapsed: {result['collapsed']}")
+        lines += [
+            f"seed {result['seed']} {words}: {result[what]}"
+            for what, words in (("failed", "failed"), ("collapsed", "collapsed"), ("far_behind", "is far behind"))
+            if result.get(what)
+        ]
     return lines
+
+
+def _always(summary: Mapping[str, Any]) -> str:
+    """What the constant answer scores, in the deciding measure or, where it has none, in the others."""
+    measure, found = summary["measure"], summary["baseline"]
+    shown = [measure] if measure in found else list(found)
+    scores = ", ".join(f"{name} {found[name]:.4f}" for name in shown)
+    lacks = "" if measure in found else f" (a constant answer has no {measure})"
+    return f"always {CONSTANT[summary['kind']]}: {scores}{lacks}"
 
 
 def chosen_told(summary: Mapping[str, Any]) -> str:
     """Which model is RUN/model, and what its score is worth."""
-    score = summary["seeds"][str(summary["chosen"])]["scores"][summary["measure"]]
-    if len(summary["seeds"]) == 1:
-        return f"the model is that of seed {summary['chosen']} ({summary['measure']} {score:.4f})"
-    return (
-        f"the model is that of seed {summary['chosen']}, the best on dev ({summary['measure']} {score:.4f}): chosen by that "
-        "score, so on other examples expect less, about the median"
-    )
+    measure, chosen, found = summary["measure"], summary["chosen"], summary["spread"][summary["measure"]]
+    score = summary["seeds"][str(chosen)]["scores"][measure]
+    if found["count"] == 1:
+        only = ", the only one that did not fail" if len(summary["seeds"]) > 1 else ""
+        return f"the model is that of seed {chosen}{only} ({measure} {score:.4f})"
+    if found["lowest"] == found["highest"]:
+        alike = "both" if found["count"] == 2 else f"all {found['count']}"
+        return f"the model is that of seed {chosen}, the first: {alike} have {measure} {score:.4f} on dev"
+    best = f"the model is that of seed {chosen}, the best on dev ({measure} {score:.4f})"
+    if score == found["median"]:
+        return f"{best}: the median is as high, so its score is hardly flattered by the choice"
+    less = f"on other examples expect less, nearer the median, {found['median']:.4f}"
+    return f"{best}: chosen by that score, which flatters it; {less}"

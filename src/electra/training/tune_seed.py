@@ -103,6 +103,8 @@ class SeedRun:
         if self.result_file.exists():
             return read_json_object(self.result_file)
         plan = self.plan
+        if self.show and not self.panel.live:
+            self.panel.note(seed_name(plan.settings, self.seed))
         self.tuner = open_tuner(
             plan.framework, plan.class_name, plan.config, plan.weights, plan.settings, seed=self.seed
         )
@@ -125,7 +127,7 @@ class SeedRun:
         self.run.forget_after(step)
         measure = self.plan.purpose.measure
         records = read_metrics(self.run.metrics_file) if self.run.metrics_file.exists() else iter(())
-        self.history = [_comparable(r["scores"][measure]) for r in records if r["kind"] == "evaluation"]
+        self.history = [comparable(r["scores"][measure]) for r in records if r["kind"] == "evaluation"]
         self.panel.note(f"seed {self.seed}: continuing after step {step:,} of {self.plan.total_steps:,}")
         return step
 
@@ -179,7 +181,7 @@ class SeedRun:
         outputs = predict_all(self.tuner, plan.dev, **plan.shape)
         purpose, predictions = _with_threshold(plan, outputs)
         scores = purpose.kind.scores(plan.dev_examples, predictions, purpose.labels)
-        score = _comparable(scores[purpose.measure])
+        score = comparable(scores[purpose.measure])
         is_best = all(score > before for before in self.history)
         self.history.append(score)
         is_last = step == plan.total_steps
@@ -243,7 +245,12 @@ def _with_threshold(plan: Plan, outputs: list[Outputs]) -> tuple[Purpose, list[P
     return replace(purpose, kind=kind), kind.predictions(examples, features, outputs, purpose.labels)
 
 
-def _comparable(score: float) -> float:
+def seed_name(settings: TuneSettings, seed: int) -> str:
+    """What a person is told a seed's run is: "seed 1 (2 of 3)"."""
+    return f"seed {seed} ({seed - settings.seed + 1} of {settings.seeds})"
+
+
+def comparable(score: float) -> float:
     """A correlation with answers that are all alike is not a number: no model is worse."""
     return score if score == score else float("-inf")
 

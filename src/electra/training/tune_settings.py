@@ -33,7 +33,7 @@ class TuneSettings:
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it fast
     device: str = "auto"  # cpu, cuda, cuda:1; auto: a GPU where there is one
-    threads: int = 0  # of the processor; 0: all cores
+    threads: int = 0  # of the processor; 0: all cores; 1 is faster where other programs use the cores
 
     def __post_init__(self) -> None:
         problems = [
