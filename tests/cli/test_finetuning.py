@@ -112,6 +112,7 @@ def test_predict_answers_each_line_in_order(place, capfd, monkeypatch):
     assert "found n and no" in answers[3]["error"]
     assert "not JSON" in answers[4]["error"]
     assert "2 lines could not be used" in told
+    assert all(len(f"{answer['score']}") <= 8 for answer in answers[:3]), answers
 
 
 def test_compare_says_what_two_seeds_cannot_show(place, capfd):

@@ -98,6 +98,17 @@ def test_a_line_s_entities_say_which_characters_they_cover_and_bad_lines_stay_in
     assert answers[2] == {"line": 4, "error": 'line 4: "words" is list, expected a list of texts'}
 
 
+def test_a_line_s_answer_lists_as_many_candidates_as_asked_for_of_whole_words(tokenizer, tmp_path):
+    settings = settings_of(epochs=0.2, evaluations=1)
+    finetune(data_of("answering"), encoder_of(tokenizer), settings, tmp_path / "run", panel=False, report=False)
+    line = json.dumps({"question": "How?", "context": "The very quiet river followed the careful engine."})
+    (answer,) = Predictor(tmp_path / "run").predict_lines([line], nbest=4)
+    (whole,) = Predictor(tmp_path / "run").predict_lines([line])
+    assert answer["nbest"][0] == whole["nbest"][0]
+    assert len(answer["nbest"]) == 4 < len(whole["nbest"])
+    assert "line" in next(Predictor(tmp_path / "run").predict_lines(["{"], nbest=4))
+
+
 def test_a_line_that_does_not_fit_its_neighbours_is_answered_alone(tokenizer, tmp_path):
     finetune(data_of("choice"), encoder_of(tokenizer), settings_of(), tmp_path / "run", panel=False, report=False)
     lines = [

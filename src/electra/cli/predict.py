@@ -16,12 +16,13 @@ def predict(
     file: tyro.conf.Positional[str] = "-",
     *,
     out: Path | None = None,
+    nbest: int = 3,
     framework: str = "torch",
     batch_size: int = 32,
     device: str = "auto",
     threads: int = 0,
 ) -> int:
-    """Answer each line of a file with one JSON object a line, in order, in bounded memory.
+    """Answer each line of a file with one JSON object a line, in order, in bounded memory; numbers have six digits.
 
     A line is plain text, or JSON: {"text", "pair"}, {"words"}, {"question", "context"} or {"prompt", "choices"}, as the model
     needs it; "id" is given back. A line that cannot be used gives {"line", "error"} in its place, and exit code 65 at the end.
@@ -30,12 +31,14 @@ def predict(
         model: RUN/model of electra finetune, or RUN
         file: one text or JSON object a line; - for standard input
         out: where to write; by default standard output
+        nbest: of answers to questions: how many of the likeliest to list beside the first, itself included
         framework: what computes: torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
         threads: of the processor; 0: all cores; 1 is faster where other programs use the cores
     """
     from electra.inference.predictor import Predictor
+    from electra.inference.shown import rounded
     from electra.training.tune_settings import TuneSettings
 
     settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
@@ -45,9 +48,9 @@ def predict(
     bad = 0
     with ExitStack() as stack:
         target = sys.stdout if out is None else stack.enter_context(out.open("w", encoding="utf-8"))
-        for prediction in predictor.predict_lines(_lines(file)):
+        for prediction in predictor.predict_lines(_lines(file), nbest=nbest):
             bad += "error" in prediction
-            print(json.dumps(prediction, ensure_ascii=False), file=target)
+            print(json.dumps(rounded(prediction), ensure_ascii=False), file=target)
     if bad:
         print(f"electra predict: {bad:,} line{'s' * (bad != 1)} could not be used", file=sys.stderr)
     return DataError.exit_code if bad else 0

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from electra.errors import DataError
+from electra.inference.shown import with_nbest
 from electra.tasks.task import ChoiceExample, Example, Prediction, QuestionExample, TaggedExample, TextExample
 from electra.tokenization import load_tokenizer
 from electra.training.tune_batches import padding_multiple, predict_all
@@ -60,22 +61,26 @@ class Predictor:
         )  # fmt: skip
         return purpose.kind.predictions(examples, features, outputs, purpose.labels)
 
-    def predict_lines(self, lines: Iterable[str], window: int = WINDOW) -> Iterator[Prediction]:
+    def predict_lines(
+        self, lines: Iterable[str], window: int = WINDOW, *, nbest: int | None = None
+    ) -> Iterator[Prediction]:
         """A prediction for each line, in order, holding no more than `window` lines.
 
         A line is JSON ({"text", "pair"}, {"question", "context"}, {"prompt", "choices"}, {"words"}) or plain text. One that
         cannot be used gives {"line", "error"} in its place. Blank lines give nothing.
+
+        nbest   of answers to questions: list so many candidates, of whole words; None: all that the kind gives
         """
         held: list[tuple[int, str]] = []
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 held.append((number, line.rstrip("\r\n")))
             if len(held) == window:
-                yield from self._answer(held)
+                yield from self._answer(held, nbest)
                 held = []
-        yield from self._answer(held)
+        yield from self._answer(held, nbest)
 
-    def _answer(self, lines: Sequence[tuple[int, str]]) -> Iterator[Prediction]:
+    def _answer(self, lines: Sequence[tuple[int, str]], nbest: int | None) -> Iterator[Prediction]:
         answers: dict[int, Prediction] = {}
         readable: list[tuple[int, Example, list[tuple[int, int]]]] = []
         for number, line in lines:
@@ -84,7 +89,9 @@ class Predictor:
             except DataError as error:
                 answers[number] = {"line": number, "error": str(error)}
         found = self._predict_each([(number, example) for number, example, _ in readable])
-        for (number, _, offsets), prediction in zip(readable, found, strict=True):
+        for (number, example, offsets), prediction in zip(readable, found, strict=True):
+            if nbest is not None and isinstance(example, QuestionExample) and "nbest" in prediction:
+                prediction = with_nbest(prediction, example.context, nbest)
             answers[number] = _with_characters(prediction, offsets)
         yield from (answers[number] for number, _ in lines)
 
