@@ -150,7 +150,7 @@ def test_a_wrong_column_is_told_with_those_there_are(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("body,topic\na,1\n", encoding="utf-8")
     message = (
-        r'a\.csv:1: no column "topics" \(did you mean "topic"\?\); there are body, topic; if the first line is a row'
+        r'a\.csv:1: no column "topics" \(did you mean "topic"\?\); there are body, topic; --no-header reads the first'
     )
     with pytest.raises(DataError, match=message):
         read_records(path, wanted=["topics"])
@@ -163,6 +163,24 @@ def test_a_column_named_twice_cannot_be_asked_for(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("text,text\na,b\n", encoding="utf-8")
     with pytest.raises(DataError, match=r'a\.csv:1: "text" is the name of two columns'):
+        read_records(path, wanted=["text"])
+
+
+@pytest.mark.parametrize(
+    ("first", "looks_so"),
+    [
+        ("It was a fine day,good", True),
+        ("good,1", True),
+        ("-0.5,good", True),
+        ("good,", True),
+        ("review text,rating", False),
+    ],
+)
+def test_a_first_line_that_looks_like_a_row_is_told_from_a_header(tmp_path, first, looks_so):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{first}\nanother,1\n", encoding="utf-8")
+    told = "the first line looks like a row: --no-header" if looks_so else "; --no-header reads the first line as a row"
+    with pytest.raises(DataError, match=told):
         read_records(path, wanted=["text"])
 
 

@@ -1,6 +1,5 @@
 """electra data check: what a labelled data set holds, and what is wrong with it, before anything is trained on it."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -85,7 +84,7 @@ def _told(splits: Mapping[str, Sequence[Example]], notes: Sequence[str]) -> int:
     errors = sum(finding.level == "error" for finding in findings)
     warnings = len(findings) - errors
     verdict = "results would be wrong" if errors else "nothing that makes results wrong"
-    print(f"{verdict}: {_count(errors, 'error')}, {_count(warnings, 'warning')}", file=sys.stderr)
+    print(f"{verdict}: {_count(errors, 'error')}, {_count(warnings, 'warning')}")
     return 1 if errors else 0
 
 

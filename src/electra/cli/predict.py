@@ -31,7 +31,7 @@ def predict(
         model: RUN/model of electra finetune, or RUN
         file: one text or JSON object a line; - for standard input
         out: where to write; by default standard output
-        nbest: of answers to questions: how many of the likeliest to list beside the first, itself included
+        nbest: of answers to questions: how many candidates of whole words are listed, the likeliest first
         framework: what computes: torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one

@@ -16,6 +16,7 @@ from electra.data.text import INVALID, REPLACEMENT, decode, without_surrogates
 from electra.errors import DataError, UsageError, did_you_mean, install_hint
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+WORDS = 3  # of the name of a column; a field of more looks like text
 MAX_FIELD = 16 << 20  # characters of one field of a .csv; more is a quote that was never closed
 
 
@@ -60,7 +61,8 @@ class Record:
 
 def no_column(name: str, found: Sequence[str]) -> str:
     """What an error says of a column that is not there."""
-    return f'no column "{name}"{did_you_mean(name, found)}; there are {", ".join(found) or "none"}'
+    there = ", ".join(other if len(other) <= 40 else f"{other[:37]}..." for other in found)
+    return f'no column "{name}"{did_you_mean(name, found)}; there are {there or "none"}'
 
 
 def _shown(value: Any) -> str:
@@ -149,14 +151,24 @@ def _delimited(path: Path, header: bool, quotes: bool, separator: str, wanted: S
         if names.count(name) != 1:
             known = "is the name of two columns" if name in names else ""
             problem = f'"{name}" {known}' if known else no_column(name, names)
-            advice = "; if the first line is a row, say that there is no header" if header else ""
-            raise DataError(f"{path}:{number}: {problem}{advice}")
+            raise DataError(f"{path}:{number}: {problem}{_no_header(first) if header else ''}")
     records = [] if header else [Record(f"{path}:{number}", dict(zip(names, first, strict=True)))]
     for number, fields in rows:
         if fields and len(fields) != len(names):
             raise DataError(f"{path}:{number}: {_miscounted(fields, names, separator, quotes)}")
         records.append(Record(f"{path}:{number}", dict(zip(names, fields, strict=False))))
     return records
+
+
+def _no_header(first: Sequence[str]) -> str:
+    """What to do where a line read as a header is a row. Names of columns are no numbers, are not empty and have few words."""
+    looks_so = any(
+        not field.strip() or field.strip().lstrip("+-").replace(".", "", 1).isdigit() or len(field.split()) > WORDS
+        for field in first
+    )
+    if looks_so:
+        return "; the first line looks like a row: --no-header reads it as one and names the columns 1, 2, ..."
+    return "; --no-header reads the first line as a row"
 
 
 def _separator(header: str) -> str:
