@@ -1,7 +1,8 @@
-"""Sections of docs/results.md that a benchmark writes from its own results, between two comments that name it."""
+"""Sections of docs/results.md that a benchmark writes from its own results, between two comments that name it; pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results.md"
 LAST = "\n## Not measured\n"  # a section that is new goes before this one
@@ -23,3 +24,20 @@ def write_section(name: str, lines: Sequence[str]) -> None:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table."""
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def axes(columns: int, rows: int = 1, width: float = 11.0, height: float = 3.6) -> tuple[Any, Any]:
+    """An empty figure and its axes, (rows, columns); width and height of a row in inches."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    matplotlib.rcParams["svg.hashsalt"] = "electra"  # the same picture, the same file
+    from matplotlib import pyplot
+
+    return pyplot.subplots(rows, columns, figsize=(width, height * rows), layout="constrained", squeeze=False)
+
+
+def picture(figure: Any, name: str, caption: str) -> str:
+    """Write a figure to docs/results/NAME.svg; the line of Markdown that shows it."""
+    figure.savefig(RESULTS.parent / "results" / f"{name}.svg", metadata={"Date": None})
+    return f"![{caption}](results/{name}.svg)"

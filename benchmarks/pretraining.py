@@ -1,0 +1,221 @@
+"""A pretraining step beside its peers: ELECTRA-small and tiny, batches of 32 rows of 128 tokens, dropout 0.1.
+
+    python benchmarks/pretraining.py [--quick] [--sizes small tiny]
+    python benchmarks/pretraining.py --table
+
+All have the same batches, first weights, share of masked tokens (15%, none of them special), loss positions, learning rates,
+weight decay and clipping, and each masks in its own round. electra and the plain loop mask the same positions; electra-pytorch
+(lucidrains) draws its own. The peers compute on transformers' classes, with torch's AdamW. Three kinds of batches: real text
+in segments, random ids in full rows, and rows of 6 to 116 tokens that are padded to the longest of their batch. Tokens are
+real ones; so are the operations that the share of the machine's peak (a product of two square matrices, measured in the same
+turns) is made of. richarddwang's training class is no package of PyPI and is left out.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from document import axes, picture, table, write_section
+from machine import described, facts, has_bfloat16, matrix_product, pretraining_operations
+from texts import corpus, files_of, mixed_lengths, padded, rows_of_lengths
+from turns import OURS, Answer, Rounds, arguments, spread, take_turns, theirs_to_ours, told, write_results
+
+from electra.batch import Batch
+from electra.training.settings import PretrainSettings
+
+B, L = 32, 128
+VOCABULARY = {"small": 30_522, "tiny": 4_096}
+UPDATES = {"small": 1, "tiny": 10}  # in a round
+ROUNDS = {"real text": 5, "random ids": 3, "mixed lengths": 5}
+RATE, WARM_UPDATES = 5e-4, 5
+PEAK = "GEMM"  # the contender that only multiplies
+MEASURES = ("seconds", "cpu_seconds", "peak_bytes")
+
+
+def main() -> None:
+    parser = arguments(__doc__, "pretraining.json")
+    parser.add_argument("--sizes", nargs="+", default=list(VOCABULARY), choices=list(VOCABULARY))
+    options = parser.parse_args()
+    if options.table:
+        write_section("pretraining", section(json.loads(options.out.read_text())))
+        return
+    rounds = dict.fromkeys(ROUNDS, 1) if options.quick else ROUNDS
+    precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
+    names = [f"{side} {precision}" for side in (OURS, "transformers", PEAK) for precision in precisions]
+    result: dict[str, Any] = facts(options.threads) | {"updates": UPDATES, "measured": {}}
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as place:
+            given = {"size": size, **write_batches(Path(place), size, options.corpus)}
+            measured, result["left_out"] = take_turns(
+                "pretraining", [*names, "electra-pytorch float32"], given, rounds, threads=options.threads
+            )
+        result["measured"][size] = {name: with_ratios(held) for name, held in measured.items()}
+        write_results(options.out, result)
+
+
+def with_ratios(rounds: Rounds) -> dict[str, Any]:
+    trainers = {name: held for name, held in rounds.items() if not name.startswith(PEAK)}
+    return {"rounds": rounds, "theirs_to_ours": {key: theirs_to_ours(trainers, key) for key in MEASURES}}
+
+
+def write_batches(folder: Path, size: str, files: Sequence[str]) -> dict[str, Any]:
+    """For each workload a file with the arrays (batches, B, L) of as many batches as it takes; the ids of special tokens."""
+    from electra.data.batches import batch
+    from electra.data.corpus import Corpus
+    from electra.data.segments import build_segments
+
+    place = corpus(files_of(files), VOCABULARY[size])
+    held = Corpus.open(place)
+    special, segments, rng = held.special_ids, build_segments(held, L, 0), np.random.default_rng(0)
+    most = UPDATES[size] * (1 + max(ROUNDS.values()))
+    ids = rng.integers(len(special), VOCABULARY[size], (most * B, L))
+    ids[:, 0], ids[:, -1] = special["cls"], special["sep"]
+    mixed = rows_of_lengths(place, mixed_lengths(most * B), special["cls"], special["sep"])
+    for name, arrays in {
+        "real text": vars(batch(segments, seed=0, step=0, batch_size=most * B)),
+        "random ids": padded(list(ids)),
+        "mixed lengths": padded(mixed),
+    }.items():
+        held_arrays = {key: np.asarray(array, np.int32) for key, array in arrays.items() if array is not None}
+        np.savez(folder / f"{name}.npz", **{key: a.reshape(most, B, -1) for key, a in held_arrays.items()})
+    return {"batches": str(folder), "special_ids": special}
+
+
+# -- the contenders -----------------------------------------------------------------------------------------------------
+
+
+def contend(name: str, given: dict[str, Any], workload: str) -> Callable[[], Answer]:
+    side, precision = name.split()
+    if side == PEAK:
+        return matrix_product(precision)
+    settings = PretrainSettings(size=given["size"], batch_size=B, max_length=L, precision=precision)
+    networks = settings.networks(VOCABULARY[given["size"]], pad_token_id=0)
+    if side == OURS:
+        step = our_step(settings, networks, given["special_ids"])
+    else:
+        from peers import pretraining_step
+
+        step = pretraining_step(side, settings, networks, given["special_ids"])
+    batches, numbers = read_batches(Path(given["batches"]) / f"{workload}.npz"), count()
+
+    def work() -> Answer:
+        losses, tokens, operations = [], 0, 0.0
+        for _ in range(UPDATES[given["size"]]):
+            number = next(numbers)
+            batch = batches[number % len(batches)]
+            losses.append(step(batch, number, RATE * min(1.0, (number + 1) / WARM_UPDATES)))
+            for length in batch.attention_mask.sum(1).tolist():
+                tokens += length
+                operations += length * pretraining_operations(
+                    **networks, length=length, share=settings.mask_probability
+                )
+        return dict(zip(("generator_loss", "discriminator_loss"), np.mean(losses, axis=0).tolist(), strict=True)) | {
+            "updates_so_far": number + 1, "tokens": tokens, "operations": operations,
+        }  # fmt: skip
+
+    return work
+
+
+def our_step(
+    settings: PretrainSettings, networks: dict[str, Any], special_ids: dict[str, int]
+) -> Callable[[Batch, int, float], tuple[float, float]]:
+    from electra.objective import mask_tokens
+    from electra.training.backend import open_backend
+
+    backend, rng = open_backend("torch", networks, settings, special_ids), np.random.default_rng(0)
+    vocab_size = networks["generator"].vocab_size
+
+    def step(batch: Batch, number: int, rate: float) -> tuple[float, float]:
+        masked = mask_tokens(batch, settings=settings, special_ids=special_ids, vocab_size=vocab_size, rng=rng)
+        values = backend.train_step([(batch, masked)], step=number, learning_rate=rate)
+        return values["mlm_loss"], values["discriminator_loss"]
+
+    return step
+
+
+def read_batches(path: Path) -> list[Batch]:
+    """Each cut to its longest row."""
+    with np.load(path) as file:
+        held = {key: file[key] for key in ("input_ids", "attention_mask", "token_type_ids")}
+    longest = held["attention_mask"].any(1).sum(1)  # (batches,)
+    return [
+        Batch(**{key: np.ascontiguousarray(array[number, :, :length]) for key, array in held.items()})
+        for number, length in enumerate(longest.tolist())
+    ]
+
+
+# -- the section of docs/results.md -------------------------------------------------------------------------------------
+
+
+def section(result: dict[str, Any]) -> list[str]:
+    """Lines of Markdown."""
+    lines = [
+        "## A pretraining step",
+        "",
+        f"`python benchmarks/pretraining.py`, batches of {B} rows of {L} tokens, dropout 0.1, 15% masked, AdamW, clipping:",
+        "the same batches, first weights, loss positions and rates in all, a process each, taking turns. Median (lowest to",
+        "highest); times are theirs to ours in the same round, by the clock, to the fastest of ours. Tokens are real ones, the",
+        "share is of the product of two square matrices in the same precision and turns. The losses are of the last round;",
+        "ours has no bias correction, as the original, so its first updates are larger.",
+        described(result),
+        "",
+    ]
+    for size, workloads in result["measured"].items():
+        lines += [f"**{size}**", "", *table(
+            ("", "", "tokens/s", "times", "tokens per s of the processor", "of the peak", "peak MB", "losses, generator and "
+             "discriminator"),
+            [row for workload, held in workloads.items() for row in rows_of(workload, held)],
+        ), ""]  # fmt: skip
+    left_out = [f"Left out: {name} ({why})." for name, why in result["left_out"].items()]
+    return [*lines, *left_out, draw(result), "", "File: [pretraining.json](../benchmarks/results/pretraining.json)."]
+
+
+def rows_of(workload: str, held: dict[str, Any]) -> list[list[str]]:
+    rounds = held["rounds"]
+    ratios = held["theirs_to_ours"]["seconds"]
+    fastest = min(ratios, key=lambda name: spread([one["seconds"] for one in rounds[name]])["median"])
+    rows = []
+    for name in [name for name in rounds if not name.startswith(PEAK)]:
+        peaks = [one["operations"] / one["seconds"] for one in rounds[f"{PEAK} {name.split()[1]}"]]
+        share = [one["operations"] / one["seconds"] / peak for one, peak in zip(rounds[name], peaks, strict=True)]
+        times = ratios[fastest].get(name)
+        last = rounds[name][-1]
+        rows.append([
+            workload if not rows else "", name, told(speeds(rounds[name]), ",.0f"),
+            f"{times['median']:.1f} ({times['lowest']:.1f} to {times['highest']:.1f})" if times else "",
+            told(speeds(rounds[name], "cpu_seconds"), ",.0f"), f"{spread(share)['median']:.0%}",
+            f"{max(one['peak_bytes'] for one in rounds[name]) / 1e6:,.0f}",
+            f"{last['generator_loss']:.2f}, {last['discriminator_loss']:.3f} after {last['updates_so_far']}",
+        ])  # fmt: skip
+    return rows
+
+
+def speeds(rounds: list[Answer], key: str = "seconds") -> list[float]:
+    return [one["tokens"] / one[key] for one in rounds]
+
+
+def draw(result: dict[str, Any]) -> str:
+    """Tokens a second by the clock: a panel for each size, a group of bars for each workload."""
+    figure, panels = axes(len(result["measured"]))
+    for axis, (size, workloads) in zip(panels[0], result["measured"].items(), strict=True):
+        names = [name for name in next(iter(workloads.values()))["rounds"] if not name.startswith(PEAK)]
+        for place, name in enumerate(names):
+            found = [spread(speeds(held["rounds"][name])) for held in workloads.values()]
+            middle = [one["median"] for one in found]
+            error = [
+                [one["median"] - one["lowest"] for one in found],
+                [one["highest"] - one["median"] for one in found],
+            ]
+            axis.bar(np.arange(len(found)) + 0.16 * place, middle, 0.15, yerr=error, label=name)
+        axis.set_xticks(np.arange(len(workloads)) + 0.16 * (len(names) - 1) / 2, list(workloads))
+        axis.set(title=f"{size}: tokens a second")
+    panels[0][0].legend(fontsize="small")
+    return picture(figure, "pretraining", "Tokens a second of a pretraining step")
+
+
+if __name__ == "__main__":
+    main()
