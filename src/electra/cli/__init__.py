@@ -16,6 +16,7 @@ COMMANDS = {
     "finetune": ("electra.cli.finetune", "fine-tune an encoder on a task or on your own files, over several seeds"),
     "evaluate": ("electra.cli.evaluate", "score a tuned model on labelled examples, with intervals"),
     "predict": ("electra.cli.predict", "answer each line of a file with a tuned model"),
+    "serve": ("electra.cli.serve", "answer requests over HTTP with one or several models"),
     "compare": ("electra.cli.compare", "say whether one fine-tuning is better than another, or only luckier"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
 }

@@ -1,0 +1,250 @@
+"""What may be asked, and who answers: a route for each address, models from a fixed table, the page's files from memory.
+
+No path of a request reaches the file system.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.resources import files
+from pathlib import PurePath
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from electra.errors import did_you_mean
+from electra.serving.batching import Answer, Job, Model, Worker
+from electra.serving.faults import Fault, encode, left
+from electra.serving.limits import Limits
+from electra.serving.metrics import Metrics
+from electra.serving.openapi import document
+from electra.serving.reading import read_body, read_inputs, read_suggestion
+from electra.serving.schemas import predict_schema, suggest_schema
+
+# endings of the page's files -> their content type
+PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+ROUTER_CODES = {404: "not_found", 405: "bad_method"}
+
+
+class Service:
+    """Models that answer requests until they are asked to stop. Made on a running loop.
+
+    models      by the name they are served as
+    connected   how many connections are open
+    """
+
+    def __init__(
+        self, models: Mapping[str, Model], limits: Limits, connected: Callable[[], int], *, has_keys: bool
+    ) -> None:
+        self.models, self.limits = models, limits
+        self.metrics = Metrics(self._queued, connected)
+        self.workers = {
+            name: Worker(name, model, limits, partial(self._count_batch, name)) for name, model in models.items()
+        }
+        self.is_draining = False
+        self.in_flight = 0  # requests for answers
+        self.jobs: set[Job] = set()
+        self.schemas = {name: predict_schema(model.kind, limits) for name, model in models.items()}
+        self.suggest_schema = suggest_schema(limits)
+        kinds = {name: model.kind for name, model in models.items()}
+        suggesting = [name for name, model in models.items() if suggest_of(model)]
+        self.document = encode(document(kinds, suggesting, limits, has_keys=has_keys))
+        self.page = page_files()
+        self.app = Starlette(
+            routes=[
+                Route("/", self.show_page),
+                Route("/assets/{file}", self.show_page),
+                Route("/healthz", self.show_health),
+                Route("/readyz", self.show_readiness),
+                Route("/metrics", self.show_metrics),
+                Route("/openapi.json", self.show_document),
+                Route("/v1/models", self.list_models),
+                Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
+                Route("/v1/models/{name}/suggest", self.suggest, methods=["POST"]),
+            ],
+            exception_handlers={Fault: _told, HTTPException: _told_by_router},
+        )
+        self.app.router.redirect_slashes = False
+
+    # -- answers --------------------------------------------------------------------------------------------------------
+
+    async def predict(self, request: Request) -> Response:
+        """Answers to the inputs of a request, in their order."""
+        worker = self._find(request)
+        with self._flight():
+            body = await read_body(request, self.limits)
+            worker.check_room()  # before any work goes into the body
+            inputs = read_inputs(body, self.schemas[worker.name], self.limits)
+            request.state.inputs = len(inputs)
+            answers = await self._wait(request, worker, worker.submit(inputs))
+        return _json({"predictions": answers})
+
+    async def suggest(self, request: Request) -> Response:
+        """What a model would write in place of a part of a text."""
+        worker = self._find(request)
+        make = suggest_of(worker.model)
+        if make is None:
+            raise Fault(404, "no_suggestions", f"{worker.name} is {worker.model.kind}, which makes no suggestions")
+        with self._flight():
+            body = await read_body(request, self.limits)
+            worker.check_room()
+            values = read_suggestion(body, self.suggest_schema)
+            request.state.inputs = 1
+            job = worker.submit([values], lambda: {"suggestions": make(**values)})
+            (answer,) = await self._wait(request, worker, job)
+        return _json(answer)
+
+    def _find(self, request: Request) -> Worker:
+        name = request.path_params["name"]
+        if name not in self.workers:
+            known = ", ".join(self.workers)
+            raise Fault(
+                404,
+                "unknown_model",
+                f"found {name[:60]!r}{did_you_mean(name[:60], self.workers)}, expected one of: {known}",
+            )
+        request.state.model = name
+        return self.workers[name]
+
+    @contextmanager
+    def _flight(self) -> Iterator[None]:
+        """Requests that come while the server stops are refused; those that came before are answered."""
+        if self.is_draining:
+            raise Fault(503, "draining", "the server is stopping; send it to another one", retry_after=1)
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    async def _wait(self, request: Request, worker: Worker, job: Job) -> list[Answer]:
+        """The answers of a job. Raises Fault where its time is over or its client has left, and takes it out of the queue."""
+        self.jobs.add(job)
+        leaving = asyncio.create_task(_until_left(request))
+        try:
+            seconds = job.expires - time.monotonic()
+            ends: list[asyncio.Future[Any]] = [job.future, leaving]
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if job.future.done():
+                return job.future.result()
+        finally:
+            leaving.cancel()
+            self.jobs.discard(job)
+            worker.drop(job)
+        if leaving.done():
+            raise left()
+        waited = f"no answer after {self.limits.deadline_seconds:g} seconds"
+        if job.has_begun:
+            raise Fault(504, "deadline", f"{waited}; send fewer or shorter inputs")
+        raise Fault(503, "deadline", f"{waited} in the queue; send it again later", retry_after=worker.retry_after)
+
+    # -- stopping -------------------------------------------------------------------------------------------------------
+
+    def begin_drain(self) -> None:
+        """Take no new requests for answers; /readyz says so."""
+        self.is_draining = True
+
+    def stop(self) -> None:
+        """End all workers, and tell the requests that still wait."""
+        for worker in self.workers.values():
+            worker.close()
+        for job in list(self.jobs):
+            if not job.future.done():
+                job.future.set_exception(Fault(503, "draining", "the server stops; send it again", retry_after=1))
+
+    # -- everything else ------------------------------------------------------------------------------------------------
+
+    async def show_health(self, request: Request) -> Response:
+        """The process lives."""
+        return _text("ok\n")
+
+    async def show_readiness(self, request: Request) -> Response:
+        """Whether a request for answers would be taken."""
+        dead = [name for name, worker in self.workers.items() if not worker.thread.is_alive()]
+        if self.is_draining or dead:
+            raise Fault(
+                503, "not_ready", f"{', '.join(dead)} ended" if dead else "the server is stopping", retry_after=1
+            )
+        return _text("ready\n")
+
+    async def show_metrics(self, request: Request) -> Response:
+        """Counts, for Prometheus."""
+        return _text(self.metrics.text())
+
+    async def show_document(self, request: Request) -> Response:
+        """The OpenAPI document of this server."""
+        return Response(self.document, media_type="application/json")
+
+    async def list_models(self, request: Request) -> Response:
+        """The models there are."""
+        rows = [
+            {
+                "name": name,
+                "kind": model.kind,
+                "labels": list(model.labels) if model.labels else None,
+                "max_length": model.max_length,
+            }
+            for name, model in self.models.items()
+        ]
+        return _json({"models": rows})
+
+    async def show_page(self, request: Request) -> Response:
+        """A file of the page, from memory."""
+        name = request.path_params.get("file", "index.html")
+        if name not in self.page:
+            raise Fault(404, "not_found", f"found {name[:60]!r}, expected one of: {', '.join(self.page)}")
+        return Response(self.page[name], media_type=PAGE_TYPES[PurePath(name).suffix])
+
+    def _queued(self) -> dict[tuple[str, ...], float]:
+        return {(name,): len(worker.waiting) for name, worker in self.workers.items()}
+
+    def _count_batch(self, name: str, inputs: int) -> None:
+        self.metrics.batches.observe(inputs, name)
+
+
+def suggest_of(model: Model) -> Callable[..., list[dict[str, Any]]] | None:
+    """A model's way of making suggestions, where it has one."""
+    found: Callable[..., list[dict[str, Any]]] | None = getattr(model, "suggest", None)
+    return found
+
+
+def page_files() -> dict[str, bytes]:
+    """The files of the page that this package brings, by name."""
+    folder = files("electra.serving") / "page"
+    found = folder.iterdir() if folder.is_dir() else ()
+    return {file.name: file.read_bytes() for file in found if PurePath(file.name).suffix in PAGE_TYPES}
+
+
+async def _until_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _json(value: Mapping[str, Any]) -> Response:
+    return Response(encode(value), media_type="application/json")
+
+
+def _text(text: str) -> Response:
+    return Response(text, media_type="text/plain")
+
+
+async def _told(request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, Fault)
+    request.state.code = fault.code
+    return Response(fault.body, fault.status, fault.headers, "application/json")
+
+
+async def _told_by_router(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = ROUTER_CODES.get(error.status_code, "bad_request")
+    fault = Fault(
+        error.status_code, code, f"{request.method} {request.url.path[:60]!r}: {error.detail}; see /openapi.json"
+    )
+    request.state.code = code
+    return Response(fault.body, fault.status, {**(error.headers or {})}, "application/json")
