@@ -14,6 +14,9 @@ from electra.weights.files import write_atomically
 
 Records = list[dict[str, Any]]
 
+Series = list[tuple[str, list[tuple[float, float]]]]  # label, points (step, value)
+Level = tuple[str, float]  # label, value
+
 # chart: title, what to look for, unit of y, then lines of (kind, metric, label)
 Lines = tuple[tuple[str, str, str], ...]
 CHARTS: tuple[tuple[str, str, str, Lines], ...] = (
@@ -53,7 +56,9 @@ CHARTS: tuple[tuple[str, str, str, Lines], ...] = (
     ("Speed", "", "tokens/s", (("train", "tokens_per_second", "training steps"),)),
 )
 MANY = 200  # points of a curve
-COLOURS = ("#2563eb", "#d97706", "#6b7280", "#059669", "#dc2626", "#7c3aed")
+FEW = 20  # points up to which each is marked
+COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0e7490")
+MARKERS = "os^Dv"  # as many lines as colours times markers look different
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
@@ -123,23 +128,30 @@ def _points(records: Records, kind: str, metric: str) -> list[tuple[float, float
     return [(r["step"], r[metric]) for r in records if r["kind"] == kind and r.get(metric) is not None]
 
 
-def draw(series: list[tuple[str, list[tuple[float, float]]]], unit: str, title: str) -> str:
-    """Lines as an SVG; series are labels with points (step, value)."""
+def draw(series: Series, unit: str, title: str, level: Level | None = None) -> str:
+    """Lines as an SVG; see `plot`."""
     figure_of, save = matplotlib()
     figure = figure_of(figsize=(6, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    for (label, points), colour in zip(series, cycle(COLOURS), strict=False):
+    plot(figure.add_subplot(), series, unit, level)
+    drawn = save(figure)
+    return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
+
+
+def plot(axes: Any, series: Series, unit: str, level: Level | None = None) -> None:
+    """Lines over the steps, and a dashed one at `level`, which holds at all of them."""
+    for (label, points), colour, marker in zip(series, cycle(COLOURS), cycle(MARKERS), strict=False):
         steps, values = zip(*points, strict=True)
         width = 1.6 if len(points) < MANY else 0.6  # single steps are noisy: many of them are a band, not a line
-        axes.plot(steps, values, label=label, color=colour, linewidth=width, marker="o" if len(points) < 3 else None)
+        mark = marker if len(points) < FEW else None
+        axes.plot(steps, values, label=label, color=colour, linewidth=width, marker=mark, markersize=4)
+    if level is not None:
+        axes.axhline(level[1], label=level[0], color="#6b7280", linewidth=1.2, linestyle="--")
     axes.set_xlabel("step")
     axes.set_ylabel(unit)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(series) > 1:
+    if len(series) > 1 or level is not None:
         axes.legend(frameon=False)
-    drawn = save(figure)
-    return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
 
 
 def matplotlib() -> tuple[Callable[..., Any], Callable[[Any], str]]:

@@ -1,4 +1,4 @@
-"""One HTML page of a fine-tuning: the scores of all seeds, how each learned, and what the chosen model mixes up."""
+"""One HTML page of a fine-tuning: the scores of all seeds, how each learned, and what the chosen model answers wrongly."""
 
 import html
 import io
@@ -9,18 +9,19 @@ from typing import Any
 
 from electra.config import read_json_object
 from electra.errors import DataError
-from electra.tasks.task import Prediction
-from electra.training.report import COLOURS, STYLE, draw, matplotlib
+from electra.tasks.task import Example, Kind, Prediction
+from electra.training.report import STYLE, Level, Series, draw, matplotlib, plot
 from electra.training.run import read_metrics
-from electra.training.tune_files import PREDICTIONS, RESULTS, read_examples, read_lines
+from electra.training.tune_files import PREDICTIONS, RESULTS, read_examples, read_lines, read_purpose
+from electra.training.tune_mistakes import WEIGHTS, Mistake, mistakes
 from electra.training.tune_results import chosen_told, told
 from electra.weights.files import write_atomically
 
-Points = list[tuple[float, float]]
 MOST_LABELS = 20  # of a confusion matrix; of more, the most frequent
-MATRIX = """
+HASH = 12  # characters of a sha256 that are shown
+TABLES = """
 td, th { padding: .15rem .7rem .15rem 0; text-align: right; } .matrix td { min-width: 2.2rem; padding: .25rem .4rem; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .words td, .words th { text-align: left; } .words td:nth-child(2) { max-width: 36rem; }
 """
 
 
@@ -29,58 +30,53 @@ def write_report(run: Path, target: Path | None = None) -> Path:
     if not (run / RESULTS).is_file():
         raise DataError(f"{run} has no {RESULTS}: the fine-tuning is not finished")
     summary, record = read_json_object(run / RESULTS), read_json_object(run / "settings.json")
-    curves = _curves(run, summary)
-    write_atomically(run / "curves.png", lambda file: file.write(_png(curves, summary["measure"])))
-    page = _page(run, summary, record, curves)
+    charts = _charts(run, summary)
+    write_atomically(run / "curves.png", lambda file: file.write(_png(charts)))
+    page = _page(run, summary, record, charts)
     target = target or run / "report.html"
     write_atomically(target, lambda file: file.write(page.encode("utf-8")))
     return target
 
 
-def _page(
-    run: Path, summary: Mapping[str, Any], record: Mapping[str, Any], curves: dict[str, dict[str, Points]]
-) -> str:
+def _page(run: Path, summary: Mapping[str, Any], record: Mapping[str, Any], charts: "Charts") -> str:
     heading, lines = html.escape(run.name), [*told(summary)]
     if summary["chosen"] is not None:
         lines.append(chosen_told(summary))
     boxes = "".join(
-        f"<div><b>{values['median']:.4f}</b>{html.escape(name)}, median</div>"
+        f"<div><b>{values['median']:.4f}</b>{html.escape(name)}{', median' * (values['count'] > 1)}</div>"
         for name, values in summary["spread"].items()
     )
-    charts = "".join(
-        f"<section><h2>{title}</h2><p>{text}</p>{draw(_series(curves[key]), unit, title)}</section>"
-        for key, title, text, unit in (
-            ("loss", "Training loss", "Of single batches. A run that stays high, or returns there, has collapsed.", ""),
-            ("score", f"{summary['measure']} on dev", "Seeds that scatter say how much a single run is worth.", ""),
-        )
-        if any(curves[key].values())
+    drawn = "".join(
+        f"<section><h2>{title}</h2><p>{text}</p>{draw(series, unit, title, level)}</section>"
+        for title, text, unit, series, level in charts
+        if series
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{heading}: ELECTRA fine-tuning</title><style>{STYLE}{MATRIX}</style><h1>{heading}</h1>"
+        f"<title>{heading}: ELECTRA fine-tuning</title><style>{STYLE}{TABLES}</style><h1>{heading}</h1>"
         f"<p>{html.escape(summary.get('source', summary['task']))} ({summary['kind']}), {html.escape(summary['model'])}.</p>"
         + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-        + f'<div class="numbers">{boxes}</div><h2>Scores</h2>{_scores(summary)}<div class="charts">{charts}</div>'
-        f"{_confusion(run, summary)}<h2>Settings</h2>{_facts(record)}</html>\n"
+        + f'<div class="numbers">{boxes}</div><h2>Scores on dev</h2>{_scores(summary)}<div class="charts">{drawn}</div>'
+        f"{_answers(run, summary)}<h2>Settings</h2>{_facts(record)}</html>\n"
     )
 
 
 def _scores(summary: Mapping[str, Any]) -> str:
-    names = list(summary["spread"])
-    head = "<tr><th>seed" + "".join(f"<th>{html.escape(name)}" for name in names) + "<th>"
-    rows = [
-        f"<tr><td>{result['seed']}"
-        + "".join(f"<td>{result.get('scores', {}).get(name, float('nan')):.4f}" for name in names)
-        + f"<td>{html.escape(_fate(result))}"
-        for result in summary["seeds"].values()
-    ]
-    for what in ("median", "deviation", "lowest", "highest"):
-        values = [summary["spread"][name][what] for name in names]
-        rows.append(f"<tr><td>{what}" + "".join("<td>" if v is None else f"<td>{v:.4f}" for v in values) + "<td>")
+    """A row a seed, and below what they have in common."""
+    names, spread = list(summary["spread"]), summary["spread"]
+    rows = [(str(result["seed"]), result.get("scores", {}), _fate(result)) for result in summary["seeds"].values()]
+    if len(rows) > 1:
+        for what in ("median", "deviation", "lowest", "highest"):
+            rows.append((what, {name: spread[name][what] for name in names}, ""))
     if summary["baseline"]:
-        held = [summary["baseline"].get(name) for name in names]
-        rows.append("<tr><td>baseline" + "".join("<td>" if v is None else f"<td>{v:.4f}" for v in held) + "<td>")
-    return f"<table>{head}{''.join(rows)}</table>"
+        rows.append(("constant answer", summary["baseline"], ""))
+    head = "".join(f"<th>{html.escape(name)}" for name in ("seed", *names, ""))
+    return f"<table><tr>{head}{''.join(_row(name, [held.get(n) for n in names], fate) for name, held, fate in rows)}</table>"
+
+
+def _row(name: str, values: Sequence[float | None], more: str) -> str:
+    cells = "".join("<td>" if value is None else f"<td>{value:.4f}" for value in values)
+    return f"<tr><td>{name}{cells}<td>{html.escape(more)}"
 
 
 def _fate(result: Mapping[str, Any]) -> str:
@@ -91,51 +87,55 @@ def _fate(result: Mapping[str, Any]) -> str:
 
 # -- curves -------------------------------------------------------------------------------------------------------------
 
+Charts = list[tuple[str, str, str, Series, Level | None]]  # title, what to look for, label of y, lines, the baseline
 
-def _curves(run: Path, summary: Mapping[str, Any]) -> dict[str, dict[str, Points]]:
+
+def _charts(run: Path, summary: Mapping[str, Any]) -> Charts:
     """The training loss and the deciding score over the steps of each seed."""
-    found: dict[str, dict[str, Points]] = {"loss": {}, "score": {}}
+    measure, losses, scores = summary["measure"], [], []
     for seed in summary["seeds"]:
         records = list(read_metrics(run / f"seed-{seed}" / "metrics.jsonl"))
-        found["loss"][seed] = [(r["step"], r["loss"]) for r in records if r["kind"] == "train"]
-        scores = [(r["step"], r["scores"][summary["measure"]]) for r in records if r["kind"] == "evaluation"]
-        found["score"][seed] = scores
-    return found
+        losses.append((f"seed {seed}", [(r["step"], r["loss"]) for r in records if r["kind"] == "train"]))
+        evaluations = [r for r in records if r["kind"] == "evaluation"]
+        scores.append((f"seed {seed}", [(r["step"], r["scores"][measure]) for r in evaluations]))
+    always = summary["baseline"].get(measure)
+    level = None if always is None else ("constant answer", always)
+    losses, scores = ([line for line in lines if line[1]] for lines in (losses, scores))
+    return [
+        ("Training loss", "Of single batches. A run that stays high, or returns there, learned nothing.", "loss", losses, None),
+        (f"{measure} on dev", "Seeds that scatter say how much a single run is worth.", measure, scores, level),
+    ]  # fmt: skip
 
 
-def _series(curves: Mapping[str, Points]) -> list[tuple[str, Points]]:
-    return [(f"seed {seed}", points) for seed, points in curves.items() if points]
-
-
-def _png(curves: Mapping[str, Mapping[str, Points]], measure: str) -> bytes:
+def _png(charts: Charts) -> bytes:
     figure_of, _ = matplotlib()
     figure = figure_of(figsize=(10, 3.6), layout="constrained", dpi=150)
-    for place, (key, title) in enumerate((("loss", "training loss"), ("score", f"{measure} on dev")), start=1):
-        axes = figure.add_subplot(1, 2, place)
-        for number, (label, points) in enumerate(_series(curves[key])):
-            steps, values = zip(*points, strict=True)
-            marker = "o" if len(points) < 20 else None
-            axes.plot(steps, values, label=label, color=COLOURS[number % len(COLOURS)], linewidth=1.2, marker=marker)
-        axes.set(title=title, xlabel="step")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    if any(curves["loss"].values()):
-        axes.legend(frameon=False)
+    for place, (title, _, unit, series, level) in enumerate(charts, start=1):
+        axes = figure.add_subplot(1, len(charts), place)
+        plot(axes, series, unit, level)
+        axes.set_title(title)
     held = io.BytesIO()
     figure.savefig(held, format="png", metadata={"Software": None})
     return held.getvalue()
 
 
-# -- what is mixed up ---------------------------------------------------------------------------------------------------
+# -- what is answered wrongly -------------------------------------------------------------------------------------------
 
 
-def _confusion(run: Path, summary: Mapping[str, Any]) -> str:
-    """Rows are the truth, columns the answers of the chosen model; empty for kinds without classes."""
+def _answers(run: Path, summary: Mapping[str, Any]) -> str:
+    """What the chosen model mixes up on dev, and examples of it."""
     if summary["chosen"] is None:
         return ""
-    examples = read_examples(run / "dev.jsonl", summary["kind"])
-    predictions = list(read_lines(run / f"seed-{summary['chosen']}" / "kept" / PREDICTIONS))
-    pairs = Counter(pair for e, p in zip(examples, predictions, strict=True) for pair in _pairs(e, p))
+    kept = run / f"seed-{summary['chosen']}" / "kept"
+    kind, examples = read_purpose(kept / "model").kind, read_examples(run / "dev.jsonl", summary["kind"])
+    predictions = list(read_lines(kept / PREDICTIONS))
+    wrong = _wrong(kind, mistakes(kind, examples, predictions), len(examples))
+    return f"{_confusion(kind, examples, predictions)}<h2>What is wrong</h2>{wrong}"
+
+
+def _confusion(kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]) -> str:
+    """Rows are the truth, columns the answers; empty for kinds without classes."""
+    pairs = Counter(pair for e, p in zip(examples, predictions, strict=True) for pair in _pairs(kind, e, p))
     if not pairs:
         return ""
     counts: Counter[str] = Counter()
@@ -151,7 +151,7 @@ def _confusion(run: Path, summary: Mapping[str, Any]) -> str:
     )
     more = f" The {MOST_LABELS} most frequent of {len(counts)}." if len(counts) > MOST_LABELS else ""
     return (
-        f"<h2>What is mixed up</h2><p>Seed {summary['chosen']} on dev; rows are the truth, columns the answers.{more}</p>"
+        f"<h2>What is mixed up</h2><p>By the chosen model on dev; rows are the truth, columns the answers.{more}</p>"
         f'<table class="matrix">{head}{rows}</table>'
     )
 
@@ -160,11 +160,36 @@ def _cell(count: int, total: int) -> str:
     return f'<td style="background: rgb(37 99 235 / {0.6 * count / total:.2f})">{count:,}'
 
 
-def _pairs(example: Any, prediction: Prediction) -> Sequence[tuple[str, str]]:
+def _pairs(kind: Any, example: Any, prediction: Prediction) -> Sequence[tuple[str, str]]:
     if "tags" in prediction:
-        return list(zip(example.tags or (), prediction["tags"], strict=False))
+        return [] if example.tags is None else list(zip(kind.learned(example), prediction["tags"], strict=True))
     label = getattr(example, "label", None)
     return [] if label is None or "label" not in prediction else [(str(label), str(prediction["label"]))]
+
+
+def _wrong(kind: Kind, found: Sequence[Mistake], count: int) -> str:
+    if not found:
+        return f"<p>Nothing, on {count:,} dev examples.</p>"
+    weight = WEIGHTS[kind.name]
+    rows = "".join(
+        f"<tr><td>{html.escape(one.place)}<td>{_marked(one.text)}<td>{html.escape(one.truth)}<td>{html.escape(one.answer)}"
+        f"<td>{one.weight:.4g}"
+        for one in found
+    )
+    first = {"error": "the largest errors", "wrong words": "those with most wrong words"}.get(weight, "the surest")
+    marked = "; the first wrong word is marked, with its tags" if weight == "wrong words" else ""
+    return (
+        f"<p>By the chosen model on dev, {first} first, {len(found)} at most{marked}. Look whether the truth is right.</p>"
+        f'<table class="words"><tr><th>example<th>text<th>truth<th>answer<th>{weight}{rows}</table>'
+    )
+
+
+def _marked(text: tuple[str, str, str]) -> str:
+    before, word, after = map(html.escape, text)
+    return f"{before} <mark>{word}</mark> {after}" if word else before
+
+
+# -- settings -----------------------------------------------------------------------------------------------------------
 
 
 def _facts(record: Mapping[str, Any]) -> str:
@@ -172,8 +197,17 @@ def _facts(record: Mapping[str, Any]) -> str:
         "electra": record["electra"],
         "framework": record["framework"],
         **record["settings"],
-        **{f"data {part}": facts for part, facts in record["data"].items()},
-        "model weights": record["model"]["weights"] or "random",
+        **{part: f"{f['examples']:,} examples, sha256 {f['sha256'][:HASH]}" for part, f in record["data"].items()},
+        "class": record["model"]["class"],
+        "weights it began with": f"sha256 {record['model']['weights'][:HASH]}"
+        if record["model"]["weights"]
+        else "random",
     }
-    cells = "".join(f"<tr><td>{html.escape(k)}<td><code>{html.escape(str(v))}</code>" for k, v in rows.items())
-    return f"<table>{cells}</table>"
+    cells = "".join(f"<tr><td>{html.escape(k)}<td><code>{html.escape(_shown(v))}</code>" for k, v in rows.items())
+    return f'<table class="words">{cells}</table>'
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not set"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
