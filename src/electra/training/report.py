@@ -147,6 +147,7 @@ def plot(axes: Any, series: Series, unit: str, level: Level | None = None) -> No
     if level is not None:
         axes.axhline(level[1], label=level[0], color="#6b7280", linewidth=1.2, linestyle="--")
     axes.set_xlabel("step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel(unit)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -12,7 +12,6 @@ from electra.tasks.check import sides, truth
 from electra.tasks.labels import names_of
 from electra.tasks.task import Example, Kind, Prediction
 
-MOST = 10  # mistakes that are shown
 LONGEST = 160  # characters of an example that are shown, about
 
 # kind -> what its mistakes are sorted by
@@ -38,7 +37,7 @@ class Mistake:
 
 
 def mistakes(kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[Mistake]:
-    """Up to MOST of them, those of greatest weight first: see WEIGHTS."""
+    """All of them, those of greatest weight first: see WEIGHTS."""
     found = []
     for example, prediction in zip(examples, predictions, strict=True):
         wrong = FINDERS[kind.name](kind, example, prediction) if truth(example) is not None else None
@@ -47,7 +46,7 @@ def mistakes(kind: Kind, examples: Sequence[Example], predictions: Sequence[Pred
             place = PurePath(example.place or example.id).name
             text = (text, "", "") if isinstance(text, str) else text
             found.append(Mistake(place=place, text=text, truth=right, answer=answer, weight=weight))
-    return sorted(found, key=lambda mistake: -mistake.weight)[:MOST]
+    return sorted(found, key=lambda mistake: -mistake.weight)
 
 
 # -- of each kind: text, truth, answer, weight; None where the answer is right ------------------------------------------

@@ -18,10 +18,12 @@ from electra.training.tune_results import chosen_told, told
 from electra.weights.files import write_atomically
 
 MOST_LABELS = 20  # of a confusion matrix; of more, the most frequent
+MOST = 10  # mistakes that are shown
 HASH = 12  # characters of a sha256 that are shown
 TABLES = """
 td, th { padding: .15rem .7rem .15rem 0; text-align: right; } .matrix td { min-width: 2.2rem; padding: .25rem .4rem; }
-th:first-child, td:first-child, .words td, .words th { text-align: left; } .words td:nth-child(2) { max-width: 36rem; }
+th:first-child, td:first-child, .words td, .words th { text-align: left; } td:first-child { white-space: nowrap; } .words td:nth-child(2) { max-width: 36rem; }
+table + h2, p + h2 { margin-top: 2rem; } .charts { margin-top: 1.5rem; }
 """
 
 
@@ -174,12 +176,14 @@ def _wrong(kind: Kind, found: Sequence[Mistake], count: int) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(one.place)}<td>{_marked(one.text)}<td>{html.escape(one.truth)}<td>{html.escape(one.answer)}"
         f"<td>{one.weight:.4g}"
-        for one in found
+        for one in found[:MOST]
     )
-    first = {"error": "the largest errors", "wrong words": "those with most wrong words"}.get(weight, "the surest")
-    marked = "; the first wrong word is marked, with its tags" if weight == "wrong words" else ""
+    order = {
+        "error": "largest errors first",
+        "wrong words": "most wrong words first; the first of them is marked, with its tags",
+    }.get(weight, "the surest first")
     return (
-        f"<p>By the chosen model on dev, {first} first, {len(found)} at most{marked}. Look whether the truth is right.</p>"
+        f"<p>{len(found):,} of {count:,} dev examples, by the chosen model; {order}. Look whether the truth is right.</p>"
         f'<table class="words"><tr><th>example<th>text<th>truth<th>answer<th>{weight}{rows}</table>'
     )
 
