@@ -22,7 +22,8 @@ MOST = 10  # mistakes that are shown
 HASH = 12  # characters of a sha256 that are shown
 TABLES = """
 td, th { padding: .15rem .7rem .15rem 0; text-align: right; } .matrix td { min-width: 2.2rem; padding: .25rem .4rem; }
-th:first-child, td:first-child, .words td, .words th { text-align: left; } td:first-child { white-space: nowrap; } .words td:nth-child(2) { max-width: 36rem; }
+th:first-child, td:first-child, .words td, .words th { text-align: left; }
+td:first-child { white-space: nowrap; } .words td:nth-child(2) { max-width: 36rem; }
 table + h2, p + h2 { margin-top: 2rem; } .charts { margin-top: 1.5rem; }
 """
 
