@@ -13,6 +13,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "runs" / "bench"
+LONGEST = 128  # tokens of a row
 ELECTRA = str(Path(sys.executable).with_name("electra"))
 
 

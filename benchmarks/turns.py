@@ -30,7 +30,7 @@ Rounds = dict[str, list[Answer]]  # contender -> its rounds
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 REST = 0.2  # seconds before a round, in which threads of the one before end their waiting
-OURS = "electra"  # what the names of our own contenders begin with
+OURS = "electra"  # the first word of our own contenders' names
 
 
 class Contender:
@@ -174,7 +174,7 @@ def theirs_to_ours(rounds: Rounds, key: str = "seconds") -> dict[str, dict[str, 
             if name != own
         }
         for own in rounds
-        if own.startswith(OURS)
+        if own.split()[0] == OURS
     }
 
 

@@ -1,0 +1,206 @@
+"""Answers of ElectraForPreTraining, small and base with random weights, beside other libraries: speed, and how far from float32.
+
+    python benchmarks/inference.py [--quick] [--sizes small base]
+    python benchmarks/inference.py --table
+
+Rows of 6 to 116 tokens of real text, 61 on average: "given", batches of 16 in the order given; "sorted", the same after sorting
+by length; "single", one by one. A round answers all rows; arrays of ids go in, logits of the real tokens come out, so padding
+is everyone's own to do or to avoid. onnxruntime and OpenVINO read the file that `electra convert --to onnx` writes; int8 is
+onnxruntime's dynamic quantization of it. All have the same number of threads and are at their defaults otherwise (OpenVINO's
+is bfloat16 where the processor has it). "texts" goes from lines of text to labels: electra's Predictor beside transformers'
+pipeline, on ElectraForSequenceClassification, with batches of 16, and the difference is one of probabilities.
+"""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from document import axes, picture, table, write_section
+from engines import BATCH, ENGINES, TEXT_ENGINES
+from machine import described, facts, has_bfloat16
+from texts import LONGEST, corpus, files_of, lines_of, mixed_lengths, rows_of_lengths, vocabulary
+from turns import OURS, Answer, arguments, spread, take_turns, theirs_to_ours, told, write_results
+
+VOCABULARY = 30_522
+ROWS = {"small": 128, "base": 32}
+ROUNDS = {"small": 5, "base": 3}
+WORKLOADS = ("given", "sorted", "single")
+TEXTS = "texts"
+REFERENCE = "transformers float32"
+Array = np.ndarray
+
+
+def main() -> None:
+    parser = arguments(__doc__, "inference.json")
+    parser.add_argument("--sizes", nargs="+", default=list(ROWS), choices=list(ROWS))
+    options = parser.parse_args()
+    if options.table:
+        write_section("inference", section(json.loads(options.out.read_text())))
+        return
+    result: dict[str, Any] = facts(options.threads) | {"rows": ROWS, "measured": {}, "left_out": {}}
+    precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
+    both = [f"{side} {precision}" for side in (OURS, "transformers") for precision in precisions]
+    for size in options.sizes:
+        rounds = 1 if options.quick else ROUNDS[size]
+        with tempfile.TemporaryDirectory() as place:
+            given = prepare(Path(place), size, options)
+            for names, workloads in (
+                ([*both, "onnxruntime float32", "onnxruntime int8", "openvino"], WORKLOADS),
+                (both, (TEXTS,)),
+            ):
+                measured, missing = take_turns(
+                    "inference", names, given, dict.fromkeys(workloads, rounds), threads=options.threads, warm=0
+                )
+                result["left_out"] |= missing
+                for workload, held in measured.items():
+                    result["measured"].setdefault(size, {})[workload] = {
+                        "rounds": held,
+                        "difference": differences(Path(place), list(held), workload),
+                        "theirs_to_ours": {key: theirs_to_ours(held, key) for key in ("seconds", "cpu_seconds")},
+                    }
+        write_results(options.out, result)
+
+
+def prepare(folder: Path, size: str, options: Any) -> dict[str, Any]:
+    """Models with random weights, as folders and as ONNX, and the rows and texts to answer."""
+    import torch
+
+    from electra import ElectraConfig, ElectraForPreTraining, ElectraForSequenceClassification
+    from electra.inference.export import export_onnx
+    from electra.tasks.classification import Classification
+    from electra.tokenization import load_tokenizer
+    from electra.training.tune_files import Purpose
+
+    torch.manual_seed(0)
+    torch.set_num_threads(options.threads)
+    files, count = files_of(options.corpus), ROWS[size] // (4 if options.quick else 1)
+    config, tokenizer = ElectraConfig.of_size(size), load_tokenizer(vocabulary(files, VOCABULARY))
+    model = ElectraForPreTraining(config).eval()
+    model.save_pretrained(folder / "model")
+    export_onnx(model, folder / "model.onnx")
+    from onnxruntime.quantization import quantize_dynamic
+
+    quantize_dynamic(folder / "model.onnx", folder / "int8.onnx")
+    ElectraForSequenceClassification(config).save_pretrained(folder / "tuned")
+    tokenizer.save_pretrained(folder / "tuned")
+    purpose = Purpose(name=TEXTS, kind=Classification(), measure="accuracy", labels=("no", "yes"), max_length=LONGEST)
+    purpose.write(folder / "tuned")
+    place = corpus(files, VOCABULARY)
+    rows = rows_of_lengths(place, mixed_lengths(count), tokenizer.cls_token_id, tokenizer.sep_token_id)
+    np.savez(folder / "rows.npz", *rows)
+    (folder / "texts.json").write_text(json.dumps(lines_of(files)[:: max(1, 20_000 // count)][:count]))
+    return {"folder": str(folder)}
+
+
+def differences(folder: Path, names: Sequence[str], workload: str) -> dict[str, float]:
+    """The largest difference of each contender's answers from those of transformers in float32."""
+    answers = {name: np.load(folder / f"{name} {workload}.npy") for name in names}
+    return {name: float(np.abs(found - answers[REFERENCE]).max()) for name, found in answers.items()}
+
+
+# -- the contenders -----------------------------------------------------------------------------------------------------
+
+
+def contend(name: str, given: dict[str, Any], workload: str) -> Callable[[], Answer]:
+    """A round over all rows. What it answers is written once, before the clock runs, to be compared."""
+    folder = Path(given["folder"])
+    side, _, kind = name.partition(" ")
+    if workload == TEXTS:
+        texts = json.loads((folder / "texts.json").read_text())
+        answer_texts = TEXT_ENGINES[side](folder, kind, given["threads"])
+        np.save(folder / f"{name} {workload}.npy", np.asarray(answer_texts(texts)))
+
+        def work_on_texts() -> Answer:
+            answer_texts(texts)
+            return {"sentences": len(texts)}
+
+        return work_on_texts
+
+    with np.load(folder / "rows.npz") as held:
+        rows = [held[key] for key in held.files]
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i])) if workload == "sorted" else list(range(len(rows)))
+    size = 1 if workload == "single" else BATCH
+    groups = [[rows[i] for i in order[start : start + size]] for start in range(0, len(rows), size)]
+    answer: Callable[[list[Array]], list[Array]] = ENGINES[side](folder, kind, given["threads"])
+    np.save(folder / f"{name} {workload}.npy", np.concatenate([logits for group in groups for logits in answer(group)]))
+
+    def work() -> Answer:
+        milliseconds = []
+        for group in groups:
+            started = time.perf_counter()
+            answer(group)
+            milliseconds.append(1000 * (time.perf_counter() - started))
+        p50, p99 = np.percentile(milliseconds, (50, 99)).tolist()
+        return {"sentences": len(rows), "p50_ms": p50, "p99_ms": p99}
+
+    return work
+
+
+# -- the section of docs/results.md -------------------------------------------------------------------------------------
+
+
+def section(result: dict[str, Any]) -> list[str]:
+    """Lines of Markdown."""
+    lines = [
+        "## Inference",
+        "",
+        "`python benchmarks/inference.py`: sentences a second by the clock, rows of 6 to 116 tokens, 61 on average; batches of",
+        f"{BATCH} in the order given, the same sorted by length, and one by one; `texts` goes from lines of text to labels",
+        "(Predictor, pipeline). Random weights; a process each, taking turns; median (lowest to highest). The difference is the",
+        "largest of a logit (`texts`: of a probability) from transformers' in float32. In brackets behind it: theirs to the",
+        "fastest of ours, the median of the same rounds.",
+        described(result),
+        "",
+    ]
+    for size, workloads in result["measured"].items():
+        names = list(dict.fromkeys(name for held in workloads.values() for name in held["rounds"]))
+        head = ("", *workloads, "single: p50, p99, ms", "difference", "`texts`")
+        rows = [[name, *(cell(held, name) for held in workloads.values()), *others(workloads, name)] for name in names]
+        lines += [f"**{size}**", "", *table(head, rows), ""]
+    left_out = [f"Left out: {name} ({why})." for name, why in result["left_out"].items()]
+    return [*lines, *left_out, draw(result), "", "File: [inference.json](../benchmarks/results/inference.json)."]
+
+
+def cell(held: dict[str, Any], name: str) -> str:
+    """Sentences a second, and what one of theirs takes to the fastest of ours."""
+    if name not in held["rounds"]:
+        return ""
+    ratios = held["theirs_to_ours"]["seconds"]
+    fastest = min(ratios, key=lambda own: spread([one["seconds"] for one in held["rounds"][own]])["median"])
+    times = f" [{ratios[fastest][name]['median']:.1f}]" if name in ratios[fastest] else ""
+    return f"{told(speeds(held, name), '.0f')}{times}"
+
+
+def others(workloads: dict[str, Any], name: str) -> list[str]:
+    single, texts = (workloads.get(key, {"rounds": {}, "difference": {}}) for key in ("single", TEXTS))
+    found = single["rounds"].get(name, [])
+    delays = ", ".join(f"{spread([one[key] for one in found])['median']:.1f}" for key in ("p50_ms", "p99_ms") if found)
+    logits = max((held["difference"].get(name, 0.0) for key, held in workloads.items() if key != TEXTS), default=0.0)
+    return [delays, f"{logits:.1e}", f"{texts['difference'][name]:.1e}" if name in texts["difference"] else ""]
+
+
+def speeds(held: dict[str, Any], name: str) -> list[float]:
+    return [one["sentences"] / one["seconds"] for one in held["rounds"][name]]
+
+
+def draw(result: dict[str, Any]) -> str:
+    """Speed over difference, a panel for each size and workload of logits."""
+    figure, panels = axes(len(WORKLOADS), len(result["measured"]))
+    for row, (size, workloads) in zip(panels, result["measured"].items(), strict=True):
+        for axis, workload in zip(row, WORKLOADS, strict=True):
+            held = workloads[workload]
+            for name in held["rounds"]:
+                place = max(held["difference"][name], 1e-7), spread(speeds(held, name))["median"]
+                axis.plot(*place, "o", color="tab:red" if name.split()[0] == OURS else "tab:gray")
+                axis.annotate(name, place, fontsize="x-small", xytext=(3, 3), textcoords="offset points")
+            axis.set(title=f"{size}, {workload}: sentences a second", xscale="log", xlabel="difference of a logit")
+            axis.grid(alpha=0.3)
+    return picture(figure, "inference", "Sentences a second over the difference from float32")
+
+
+if __name__ == "__main__":
+    main()
