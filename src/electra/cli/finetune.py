@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -13,6 +13,9 @@ from electra.errors import UsageError
 from electra.tasks.own import Columns
 from electra.tasks.table import find_task
 from electra.training.tune_settings import TuneSettings
+
+if TYPE_CHECKING:
+    from electra.training.tune_data import TuneData
 
 # hidden size, from which -> learning rate and layer decay; the paper, appendix B
 BY_SIZE = ((1024, 5e-5, 0.9), (768, 1e-4, 0.8), (0, 3e-4, 0.8))
@@ -72,23 +75,16 @@ def main(words: list[str]) -> int:
 def _run(command: Finetune, words: list[str]) -> int:
     from electra.training.encoder import new_encoder, open_encoder
     from electra.training.finetune import finetune
-    from electra.training.tune_data import own_data, published_data, read_options, warnings_of
+    from electra.training.tune_data import warnings_of
     from electra.training.tune_results import chosen_told, told
 
-    if (command.task is None) == (command.train is None) or (command.task is not None and command.data is None):
-        raise UsageError("give --task with --data FOLDER, or files of your own with --train (and --dev)")
     notes: list[str] = []
-    settings, options = command.settings, read_options(command.set)
-    drawn = {"limit": command.limit_train, "seed": settings.seed, "notes": notes}
-    if command.task is not None and command.data is not None:
-        data = published_data(command.task, command.data, options, **drawn)  # type: ignore[arg-type]
-    elif command.train is not None:
-        data = own_data(command.kind, command.train, command.dev, command.columns, options, **drawn)  # type: ignore[arg-type]
+    data = _data(command, notes)
     if command.from_scratch is not None:
         encoder = new_encoder(command.from_scratch, Path(command.model))
     else:
         encoder = open_encoder(command.model, notes.append, random_weights=command.random_weights)
-    settings = _for_size(settings, encoder.config, words)
+    settings = _for_size(command.settings, encoder.config, words)
     for line in (*notes, *warnings_of(data)):
         print(line, file=sys.stderr)
     print(
@@ -100,12 +96,22 @@ def _run(command: Finetune, words: list[str]) -> int:
         return stop.exit_code
     for line in (*told(summary), chosen_told(summary)):
         print(line, file=sys.stderr)
-    print(
-        f"the results are in {command.run / 'results.json'} and {command.run / 'report.html'}; use the model:",
-        file=sys.stderr,
-    )
+    left = [str(path) for path in (command.run / "results.json", command.run / "report.html") if path.exists()]
+    print(f"the results are in {' and '.join(left)}; use the model:", file=sys.stderr)
     print(f"  electra predict {command.run / 'model'} FILE", file=sys.stderr)
     return 0
+
+
+def _data(command: Finetune, notes: list[str]) -> "TuneData":
+    from electra.training.tune_data import own_data, published_data, read_options
+
+    options, limit, seed = read_options(command.set), command.limit_train, command.settings.seed
+    if command.task is not None and command.data is not None and command.train is None:
+        return published_data(command.task, command.data, options, limit=limit, seed=seed, notes=notes)
+    if command.train is not None and command.task is None:
+        files = (command.train, command.dev)
+        return own_data(command.kind, *files, command.columns, options, limit=limit, seed=seed, notes=notes)
+    raise UsageError("give --task with --data FOLDER, or files of your own with --train (and --dev)")
 
 
 def _for_size(settings: TuneSettings, config: ElectraConfig, words: list[str]) -> TuneSettings:

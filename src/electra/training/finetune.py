@@ -31,11 +31,19 @@ from electra.training.tune_card import model_card
 from electra.training.tune_data import TuneData
 from electra.training.tune_files import Purpose, examples_fingerprint, write_examples, write_text
 from electra.training.tune_report import write_report
-from electra.training.tune_results import SHOWN, summarise, write_results
+from electra.training.tune_results import summarise, write_results
 from electra.training.tune_seed import Plan, SeedRun, seed_name
 from electra.training.tune_settings import TuneSettings
 from electra.training.tuner import check_framework
 from electra.weights.checkpoint import write_folder_atomically
+
+# What the panel shows of a step of training.
+SHOWN = {
+    "loss": ("loss", "{:.4f}"),
+    "gradient_norm": ("gradient norm", "{:.2f}"),
+    "learning_rate": ("learning rate", "{:.2e}"),
+    "rows_per_second": ("rows/s", "{:,.1f}"),
+}
 
 
 def finetune(

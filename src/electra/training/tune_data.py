@@ -156,8 +156,8 @@ def limited(examples: Sequence[Example], limit: int | None, seed: int, notes: li
     return [examples[number] for number in chosen]
 
 
-def split_off(examples: Sequence[Example], seed: int, share: float = DEV_SHARE) -> tuple[list[Example], list[Example]]:
-    """Train and dev: about `share` of each label goes to dev, alike texts together. Raises DataError of too few."""
+def split_off(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Train and dev: about DEV_SHARE of each label goes to dev, alike texts together. Raises DataError of too few."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, example in enumerate(examples):
         groups[key(sides(example))].append(number)
@@ -168,7 +168,7 @@ def split_off(examples: Sequence[Example], seed: int, share: float = DEV_SHARE) 
     rng = np.random.default_rng([seed, len(examples)])
     dev: set[int] = set()
     for _, members in sorted(strata.items()):
-        wanted = round(share * len(members)) or (len(members) > 1)
+        wanted = round(DEV_SHARE * len(members)) or (len(members) > 1)
         dev.update(number for place in rng.permutation(len(members))[: int(wanted)] for number in members[place])
     if not dev or len(dev) == len(examples):
         raise DataError(f"{len(examples)} examples are too few to split dev examples off; give a dev file")

@@ -17,14 +17,6 @@ from electra.training.tune_data import TuneData
 from electra.training.tune_files import PREDICTIONS, RESULTS, read_lines, write_text
 from electra.training.tune_seed import Plan, comparable
 
-# What the panel shows of a step of training.
-SHOWN = {
-    "loss": ("loss", "{:.4f}"),
-    "gradient_norm": ("gradient norm", "{:.2f}"),
-    "learning_rate": ("learning rate", "{:.2e}"),
-    "rows_per_second": ("rows/s", "{:,.1f}"),
-}
-
 
 def summarise(run: Path, plan: Plan, data: TuneData, results: Sequence[Mapping[str, Any]], what: str) -> dict[str, Any]:
     """The content of results.json; shares and correlations as the kind gives them, seconds of training."""

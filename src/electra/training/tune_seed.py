@@ -80,14 +80,8 @@ class SeedRun:
     """The run of one seed in its folder."""
 
     def __init__(self, plan: Plan, seed: int, folder: Path, panel: Panel, stop: StopRequest, *, show: bool) -> None:
-        self.plan, self.seed, self.run, self.panel, self.stop, self.show = (
-            plan,
-            seed,
-            RunFolder(folder),
-            panel,
-            stop,
-            show,
-        )
+        self.plan, self.seed, self.run = plan, seed, RunFolder(folder)
+        self.panel, self.stop, self.show = panel, stop, show
         self.kept, self.result_file = folder / "kept", folder / "result.json"
         self.evaluated_at = _evenly(plan.total_steps, plan.settings.evaluations)
         self.seconds, self.saved_at, self.saved_time = 0.0, 0, time.perf_counter()
