@@ -78,6 +78,7 @@ def test_always_the_same_choice_is_a_collapsed_run():
         ([0.9, 0.88, 0.1, 0.12, 0.91], 0.0, 300, {2: 0.89, 3: 0.89}),  # two of five
         ([0.924, 0.896, 0.832], 0.496, 250, {}),  # seeds scatter
         ([0.7, 0.7, 0.55], 0.53, 30, {}),  # 30 examples do not tell
+        ([0.12, 0.133, 0.058], 0.0, 731, {}),  # nor 731 of correlations so low
         ([0.52, 0.48, 0.5], 0.5, 300, {}),  # none has learned
         ([0.98, 0.13], 0.0, 300, {}),  # of two, either may be the odd one
     ],

@@ -68,12 +68,12 @@ def far_behind(scores: Mapping[int, float], *, floor: float, examples: int) -> d
     floor     what knowing nothing scores
     examples  how many the scores are over
     Far is more than half of the way from that median down to the floor, and more than chance over the examples explains:
-    1/sqrt(examples), which is two standard errors of a share at most.
+    2/sqrt(examples), two standard errors of a correlation near zero, and four of a share at most.
     """
     found = {}
     for seed, score in scores.items() if len(scores) > 2 else ():
         median = float(np.median([other for name, other in scores.items() if name != seed]))
-        if median - score > max(FAR * (median - floor), examples**-0.5):
+        if median - score > max(FAR * (median - floor), 2 * examples**-0.5):
             found[seed] = median
     return found
 
