@@ -56,14 +56,12 @@ def serve(
         drain_seconds: seconds for what is in flight, when the server is asked to stop
     """
     from electra.serving.limits import Limits
-    from electra.training.tune_settings import TuneSettings
 
     limits = Limits(
         max_body_bytes=max_body_bytes, max_inputs=max_inputs, max_characters=max_characters, queue=queue,
         batch_size=batch_size, deadline_seconds=deadline_seconds, header_seconds=header_seconds,
         body_seconds=body_seconds, connections=connections, drain_seconds=drain_seconds,
     )  # fmt: skip
-    settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
     keys = read_keys(api_key_file)
     try:
         from electra.serving import server
@@ -73,14 +71,14 @@ def serve(
         raise install_hint(error.name, "serve", "electra serve") from None
     from electra.serving.models import open_models, read_names
 
-    folders = read_names(models)
-    address = server.bind(host, port)
-    opened = open_models(folders, settings, framework)
-    if host not in LOOPBACK and not keys:
-        print(
-            "electra serve: whoever reaches this machine may ask; --api-key-file FILE asks for a key", file=sys.stderr
-        )
-    return server.serve(opened, address, limits, keys, is_logged=access_log)
+    places = read_names(models)
+    with server.bind(host, port) as address:  # before the models are read: a port that is taken is told at once
+        opened = open_models(places, framework=framework, batch_size=batch_size, device=device, threads=threads)
+        if host not in LOOPBACK and not keys:
+            print(
+                "electra serve: all who reach this machine may ask; --api-key-file FILE asks for a key", file=sys.stderr
+            )
+        return server.serve(opened, address, limits, keys, is_logged=access_log)
 
 
 def read_keys(path: Path | None) -> list[str]:

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from importlib.resources import files
 from pathlib import PurePath
 from typing import Any
@@ -25,7 +24,6 @@ from electra.serving.limits import Limits
 from electra.serving.metrics import Metrics
 from electra.serving.openapi import document
 from electra.serving.reading import read_body, read_inputs, read_suggestion
-from electra.serving.schemas import predict_schema, suggest_schema
 
 # endings of the page's files -> their content type
 PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -43,15 +41,15 @@ class Service:
         self, models: Mapping[str, Model], limits: Limits, connected: Callable[[], int], *, has_keys: bool
     ) -> None:
         self.models, self.limits = models, limits
-        self.metrics = Metrics(self._queued, connected)
-        self.workers = {
-            name: Worker(name, model, limits, partial(self._count_batch, name)) for name, model in models.items()
-        }
+        self.metrics = Metrics(self._queued, lambda: self.in_flight, connected)
+        self.workers: dict[str, Worker] = {}
+        for name, model in models.items():
+            # A generator is asked by its discriminator too: both are in one thread.
+            owner = next((own for own, other in models.items() if getattr(other, "generator", None) is model), None)
+            self.workers[name] = self.workers[owner] if owner else Worker(models, limits, self._count_batch)
         self.is_draining = False
         self.in_flight = 0  # requests for answers
         self.jobs: set[Job] = set()
-        self.schemas = {name: predict_schema(model.kind, limits) for name, model in models.items()}
-        self.suggest_schema = suggest_schema(limits)
         kinds = {name: model.kind for name, model in models.items()}
         suggesting = [name for name, model in models.items() if suggest_of(model)]
         self.document = encode(document(kinds, suggesting, limits, has_keys=has_keys))
@@ -76,41 +74,41 @@ class Service:
 
     async def predict(self, request: Request) -> Response:
         """Answers to the inputs of a request, in their order."""
-        worker = self._find(request)
+        name = self._find(request)
         with self._flight():
-            body = await read_body(request, self.limits)
-            worker.check_room()  # before any work goes into the body
-            inputs = read_inputs(body, self.schemas[worker.name], self.limits)
-            request.state.inputs = len(inputs)
-            answers = await self._wait(request, worker, worker.submit(inputs))
+            body = await self._read(request, name)
+            inputs = read_inputs(body, self.models[name].kind, self.limits)
+            answers = await self._wait(request, self.workers[name], self.workers[name].submit(name, inputs))
         return _json({"predictions": answers})
 
     async def suggest(self, request: Request) -> Response:
         """What a model would write in place of a part of a text."""
-        worker = self._find(request)
-        make = suggest_of(worker.model)
+        name = self._find(request)
+        make = suggest_of(self.models[name])
         if make is None:
-            raise Fault(404, "no_suggestions", f"{worker.name} is {worker.model.kind}, which makes no suggestions")
+            raise Fault(
+                404, "no_suggestions", f"{name} is no discriminator with its generator; GET /v1/models lists kinds"
+            )
         with self._flight():
-            body = await read_body(request, self.limits)
-            worker.check_room()
-            values = read_suggestion(body, self.suggest_schema)
-            request.state.inputs = 1
-            job = worker.submit([values], lambda: {"suggestions": make(**values)})
-            (answer,) = await self._wait(request, worker, job)
+            values = read_suggestion(await self._read(request, name), self.limits)
+            job = self.workers[name].submit(name, [values], lambda: {"suggestions": make(**values)})
+            (answer,) = await self._wait(request, self.workers[name], job)
         return _json(answer)
 
-    def _find(self, request: Request) -> Worker:
-        name = request.path_params["name"]
-        if name not in self.workers:
-            known = ", ".join(self.workers)
-            raise Fault(
-                404,
-                "unknown_model",
-                f"found {name[:60]!r}{did_you_mean(name[:60], self.workers)}, expected one of: {known}",
-            )
+    def _find(self, request: Request) -> str:
+        """The model of the address. Raises Fault (404) where it is not in the table."""
+        name: str = request.path_params["name"]
+        if name not in self.models:
+            near, known = did_you_mean(name[:60], self.models), ", ".join(self.models)
+            raise Fault(404, "unknown_model", f"found {name[:60]!r}{near}, expected one of: {known}")
         request.state.model = name
-        return self.workers[name]
+        return name
+
+    async def _read(self, request: Request, name: str) -> bytes:
+        """The body, where there is room for what it asks: no work goes into one that would be refused."""
+        body = await read_body(request, self.limits)
+        self.workers[name].check_room()
+        return body
 
     @contextmanager
     def _flight(self) -> Iterator[None]:
@@ -126,6 +124,7 @@ class Service:
     async def _wait(self, request: Request, worker: Worker, job: Job) -> list[Answer]:
         """The answers of a job. Raises Fault where its time is over or its client has left, and takes it out of the queue."""
         self.jobs.add(job)
+        request.state.inputs = len(job.inputs)
         leaving = asyncio.create_task(_until_left(request))
         try:
             seconds = job.expires - time.monotonic()
@@ -136,7 +135,8 @@ class Service:
         finally:
             leaving.cancel()
             self.jobs.discard(job)
-            worker.drop(job)
+            if not job.future.done():
+                worker.drop(job)
         if leaving.done():
             raise left()
         waited = f"no answer after {self.limits.deadline_seconds:g} seconds"
@@ -211,7 +211,7 @@ class Service:
 def suggest_of(model: Model) -> Callable[..., list[dict[str, Any]]] | None:
     """A model's way of making suggestions, where it has one."""
     found: Callable[..., list[dict[str, Any]]] | None = getattr(model, "suggest", None)
-    return found
+    return found if getattr(model, "generator", None) else None
 
 
 def page_files() -> dict[str, bytes]:

@@ -11,10 +11,11 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from electra.errors import DataError
+from electra.inference.shown import rounded
 from electra.serving.faults import Fault
 from electra.serving.limits import Limits
 from electra.serving.reading import characters
@@ -42,8 +43,10 @@ class Job:
     alone   a call that is not put together with others, in place of `model.predict(inputs)`
     """
 
-    def __init__(self, inputs: Sequence[Input], seconds: float, alone: Callable[[], Answer] | None = None) -> None:
-        self.inputs, self.alone = inputs, alone
+    def __init__(
+        self, model: str, inputs: Sequence[Input], seconds: float, alone: Callable[[], Answer] | None = None
+    ) -> None:
+        self.model, self.inputs, self.alone = model, inputs, alone
         self.answers: list[Answer] = [{}] * len(inputs)
         self.left = len(inputs)
         self.expires = time.monotonic() + seconds
@@ -53,27 +56,28 @@ class Job:
 
 
 class Worker:
-    """The queue and the thread of one model.
+    """The queue and the thread of one model, or of several that must not be asked at once.
 
-    on_batch   called on the loop after each batch, with its number of inputs
+    models     all there are, by name
+    on_batch   called on the loop after each batch, with the model's name and the number of inputs
     """
 
-    def __init__(self, name: str, model: Model, limits: Limits, on_batch: Callable[[int], None]) -> None:
-        self.name, self.model, self.limits, self.on_batch = name, model, limits, on_batch
+    def __init__(self, models: Mapping[str, Model], limits: Limits, on_batch: Callable[[str, int], None]) -> None:
+        self.models, self.limits, self.on_batch = models, limits, on_batch
         self.waiting: deque[tuple[Job, int]] = deque()  # a job and the number of one of its inputs
         self.has_work = threading.Condition()
         self.is_closed = False
         self.seconds_per_input = 0.0
         self.loop = asyncio.get_running_loop()
-        self.thread = threading.Thread(target=self._run, name=f"electra-{name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     # -- on the loop ----------------------------------------------------------------------------------------------------
 
-    def submit(self, inputs: Sequence[Input], alone: Callable[[], Answer] | None = None) -> Job:
+    def submit(self, model: str, inputs: Sequence[Input], alone: Callable[[], Answer] | None = None) -> Job:
         """Put the inputs in the queue. Raises Fault (429) where they do not fit."""
         self.check_room(len(inputs))
-        job = Job(inputs, self.limits.deadline_seconds, alone)
+        job = Job(model, inputs, self.limits.deadline_seconds, alone)
         if not inputs:
             job.future.set_result([])
             return job
@@ -98,6 +102,7 @@ class Worker:
     def drop(self, job: Job) -> None:
         """Take what has not begun of a job out of the queue."""
         job.is_over = True
+        job.future.cancel()
         with self.has_work:
             if any(held is job for held, _ in self.waiting):
                 self.waiting = deque(item for item in self.waiting if item[0] is not job)
@@ -109,8 +114,8 @@ class Worker:
             self.waiting.clear()
             self.has_work.notify()
 
-    def _deliver(self, jobs: Sequence[tuple[Job, Fault | Exception | None]], count: int) -> None:
-        self.on_batch(count)
+    def _deliver(self, jobs: Sequence[tuple[Job, Exception | None]], model: str, count: int) -> None:
+        self.on_batch(model, count)
         for job, error in jobs:
             if job.future.done():
                 continue
@@ -143,7 +148,7 @@ class Worker:
                 job, number = self.waiting[0]
                 size += characters(job.inputs[number])
                 is_full = len(batch) == self.limits.batch_size or size > CHARACTERS * self.limits.batch_size
-                if batch and (is_full or job.alone or batch[0][0].alone):
+                if batch and (is_full or job.alone or batch[0][0].alone or job.model != batch[0][0].model):
                     break
                 self.waiting.popleft()
                 if not job.is_over and now < job.expires:
@@ -156,12 +161,16 @@ class Worker:
         job, _ = batch[0]
         inputs = [job.inputs[number] for job, number in batch]
         try:
-            return [job.alone()] if job.alone else list(self.model.predict(inputs))
+            return (
+                [_without_id(job.alone())]
+                if job.alone
+                else [_without_id(answer) for answer in self.models[job.model].predict(inputs)]
+            )
         except Exception as error:
             if len(batch) > 1:
                 return [answer for one in batch for answer in self._answer([one])]
             if isinstance(error, DataError):
-                return [Fault(422, "bad_input", f"{_place(batch[0])}{error}")]
+                return [Fault(422, "bad_input", f"{_place(batch[0])}{str(error).removeprefix('input 1: ')}")]
             traceback.print_exc(file=sys.stderr)
             return [error]
 
@@ -178,7 +187,12 @@ class Worker:
             job.left -= 1
             if not job.left:
                 told.append((job, None))
-        self.loop.call_soon_threadsafe(self._deliver, told, len(batch))
+        self.loop.call_soon_threadsafe(self._deliver, told, batch[0][0].model, len(batch))
+
+
+def _without_id(answer: Answer) -> Answer:
+    """The answer without the number of its place in the batch, which says nothing to the client."""
+    return {name: value for name, value in rounded(answer).items() if name != "id"}
 
 
 def _place(item: tuple[Job, int]) -> str:

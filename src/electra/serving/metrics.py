@@ -74,7 +74,9 @@ Metric = Counter | Gauge | Histogram
 class Metrics:
     """What a server counts. Labels are of models that are served and of fixed words, so there are few."""
 
-    def __init__(self, queued: Callable[[], Mapping[Labels, float]], connected: Callable[[], int]) -> None:
+    def __init__(
+        self, queued: Callable[[], Mapping[Labels, float]], in_flight: Callable[[], int], connected: Callable[[], int]
+    ) -> None:
         self.requests = Counter("electra_requests_total", "Requests by model and status.", ("model", "status"))
         self.seconds = Histogram(
             "electra_request_seconds", "From a request's headers to its answer.", ("model",), SECONDS
@@ -89,6 +91,7 @@ class Metrics:
             self.rejected,
             self.closed,
             Gauge("electra_queue_inputs", "Inputs that wait.", ("model",), queued),
+            Gauge("electra_in_flight", "Requests for answers, under way.", (), lambda: {(): in_flight()}),
             Gauge("electra_connections", "Connections that are open.", (), lambda: {(): connected()}),
         )
 

@@ -3,20 +3,20 @@
 A model with a number that is not finite is refused here, before it could answer with one.
 """
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from electra.errors import DataError, UsageError, WeightsError
-from electra.inference.predictor import Predictor
-from electra.serving.batching import Answer, Input, Model
+from electra.errors import UsageError, WeightsError
+from electra.inference.loaded import load
+from electra.serving.batching import Input, Model
 from electra.serving.faults import encode
 from electra.training.tune_files import TASK
-from electra.training.tune_settings import TuneSettings
 from electra.weights.files import widen
+from electra.weights.hub import local_folder
 from electra.weights.sources import open_source
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -31,40 +31,44 @@ FIRST: dict[str, Input] = {
 TEXT: Input = {"text": "one two"}
 
 
-def read_names(words: Sequence[str]) -> dict[str, Path]:
+def read_names(words: Sequence[str]) -> dict[str, str]:
     """NAME=FOLDER, or FOLDER whose last part is the name (that of a run, for RUN/model). Raises UsageError."""
     if not words:
         raise UsageError("give one or more models: NAME=FOLDER, or FOLDER")
-    folders: dict[str, Path] = {}
+    places: dict[str, str] = {}
     for word in words:
-        name, _, rest = word.rpartition("=")
-        folder = Path(rest)
-        place = folder.resolve()
-        name = name or (place.parent.name if place.name == "model" else place.name)
+        name, _, place = word.rpartition("=")
+        own = Path(place).resolve()
+        name = name or (own.parent.name if own.name == "model" else own.name)
         if not NAME.fullmatch(name):
             raise UsageError(
                 f"{word}: {name!r} is no name for a model, expected letters, digits, . _ -; give NAME=FOLDER"
             )
-        if name in folders:
-            raise UsageError(f"{folders[name]} and {folder} would both be called {name}; give NAME=FOLDER")
-        folders[name] = folder / "model" if (folder / "model" / TASK).is_file() else folder
-    return folders
+        if name in places:
+            raise UsageError(f"{places[name]} and {place} would both be called {name}; give NAME=FOLDER")
+        places[name] = place
+    return places
 
 
-def open_models(folders: dict[str, Path], settings: TuneSettings, framework: str) -> dict[str, Model]:
-    """The models of these folders; each has answered once, so the first request waits for nothing.
+def open_models(places: Mapping[str, str], **options: Any) -> dict[str, Model]:
+    """The models of these places, by name; each has answered once, so that no request waits for that.
 
-    A run of pretraining gives its discriminator as NAME and its generator as NAME-generator. Raises DataError.
+    places    folders, or names on the hub      options   those of electra.load
+    The run of a pretraining gives its discriminator as NAME and its generator as NAME-generator. Raises WeightsError where
+    numbers are not finite, and what electra.load raises.
     """
     models: dict[str, Model] = {}
-    for name, folder in folders.items():
-        check_numbers(folder)
-        models[name] = Tuned(folder, settings, framework)
-    for name, model in models.items():
-        try:
-            encode({"predictions": model.predict([FIRST.get(model.kind, TEXT)])})
-        except ValueError as error:
-            raise WeightsError(f"{folders[name]}: the model's first answer is of no use: {error}") from error
+    for name, place in places.items():
+        folder = Path(place) if Path(place).is_dir() else local_folder(place)
+        check_numbers(folder / "model" if (folder / "model" / TASK).is_file() else folder)
+        opened = {name: load(folder, **options)}
+        if generator := getattr(opened[name], "generator", None):
+            opened[f"{name}-generator"] = generator
+        for own, model in opened.items():
+            if own in models:
+                raise UsageError(f"{place} would be called {own} as another model is; give NAME=FOLDER")
+            _answer_once(place, model)
+            models[own] = model
     return models
 
 
@@ -79,19 +83,8 @@ def check_numbers(folder: Path) -> None:
             )
 
 
-class Tuned:
-    """A tuned model, as the server asks it."""
-
-    def __init__(self, folder: Path, settings: TuneSettings, framework: str) -> None:
-        self.predictor = Predictor(folder, settings, framework=framework)
-        purpose = self.predictor.purpose
-        self.kind, self.labels, self.max_length = purpose.kind.name, purpose.labels, purpose.max_length
-
-    def predict(self, inputs: Sequence[Input]) -> list[Answer]:
-        """Answers in order. Raises DataError that says which input cannot be used."""
-        answers = list(self.predictor.predict_lines(map(json.dumps, inputs)))
-        for answer in answers:
-            if "error" in answer:
-                raise DataError(answer["error"])
-            del answer["id"]
-        return answers
+def _answer_once(place: str, model: Model) -> None:
+    try:
+        encode({"predictions": model.predict([FIRST.get(model.kind, TEXT)])})
+    except ValueError as error:
+        raise WeightsError(f"{place}: the model's first answer is of no use: {error}") from error

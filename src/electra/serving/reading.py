@@ -9,7 +9,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from electra.serving.faults import Fault, left
 from electra.serving.limits import Limits
-from electra.serving.schemas import COUNT, Schema, conform
+from electra.serving.schemas import COUNT, conform, predict_schema, suggest_schema
+
+MAX_MASKS = 16  # of a text: the answer to each is as long as the vocabulary before its best words are taken
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:
@@ -60,22 +62,25 @@ def _refuse(word: str) -> NoReturn:
     raise Fault(400, "bad_json", f"found {word}, which JSON does not have; leave the field out")
 
 
-def read_inputs(body: bytes, schema: Schema, limits: Limits) -> list[dict[str, Any]]:
+def read_inputs(body: bytes, kind: str, limits: Limits) -> list[dict[str, Any]]:
     """The inputs of a request for predictions. Raises Fault."""
-    inputs: list[dict[str, Any]] = conform(read_json(body), schema, "")["inputs"]
+    inputs: list[dict[str, Any]] = conform(read_json(body), predict_schema(kind, limits), "")["inputs"]
     for number, values in enumerate(inputs):
-        if characters(values) > limits.max_characters:
+        found = characters(values)
+        if found > limits.max_characters:
             raise Fault(
                 422, "too_long",
-                f"inputs[{number}]: found {characters(values):,} characters, expected at most {limits.max_characters:,}; "
-                "send it in parts",
+                f"inputs[{number}]: found {found:,} characters, expected at most {limits.max_characters:,}; send it in parts",
             )  # fmt: skip
+        if kind == "filling" and values["text"].count("[MASK]") > MAX_MASKS:
+            masks = values["text"].count("[MASK]")
+            raise Fault(422, "too_many", f"inputs[{number}]: found {masks} times [MASK], expected at most {MAX_MASKS}")
     return inputs
 
 
-def read_suggestion(body: bytes, schema: Schema) -> dict[str, Any]:
+def read_suggestion(body: bytes, limits: Limits) -> dict[str, Any]:
     """The arguments of a model's `suggest`. Raises Fault."""
-    values: dict[str, Any] = conform(read_json(body), schema, "")
+    values: dict[str, Any] = conform(read_json(body), suggest_schema(limits), "")
     start, end, length = values["start"], values["end"], len(values["text"])
     if not start < end <= length:
         raise Fault(

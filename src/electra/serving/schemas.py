@@ -10,7 +10,7 @@ from electra.serving.faults import Fault
 from electra.serving.limits import Limits
 
 Schema = Mapping[str, Any]
-COUNT = 5  # suggestions where a request does not say how many
+COUNT = 5  # suggestions or candidates, where a request does not say how many
 MAX_COUNT = 50
 
 TYPES: dict[str, tuple[type, ...]] = {
@@ -45,6 +45,7 @@ STRING: Schema = {"type": "string"}
 SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 PLACE: Schema = {"type": "integer", "minimum": 0}
 NUMBER: Schema = {"type": "number"}
+COUNT_OF: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT, "default": COUNT}
 
 
 # -- what goes in -------------------------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ NUMBER: Schema = {"type": "number"}
 def input_schema(kind: str, limits: Limits) -> Schema:
     """One input of a model of this kind."""
     text = {"type": "string", "maxLength": limits.max_characters}
-    texts = list_of(text, minItems=1, maxItems=limits.max_characters)
+    texts = list_of(text, minItems=2 if kind == "choice" else 1, maxItems=limits.max_characters)
     if kind in ("classification", "multi-label", "regression"):
         return object_of({"text": text}, {"pair": {"type": ["string", "null"], "maxLength": limits.max_characters}})
     if kind == "tagging":
@@ -62,7 +63,7 @@ def input_schema(kind: str, limits: Limits) -> Schema:
         return object_of({"question": text, "context": text})
     if kind == "choice":
         return object_of({"prompt": text, "choices": texts})
-    return object_of({"text": text})
+    return object_of({"text": text}, {"count": COUNT_OF} if kind == "filling" else {})
 
 
 def predict_schema(kind: str, limits: Limits) -> Schema:
@@ -73,9 +74,8 @@ def predict_schema(kind: str, limits: Limits) -> Schema:
 def suggest_schema(limits: Limits) -> Schema:
     """The body of a request for suggestions."""
     text = {"type": "string", "minLength": 1, "maxLength": limits.max_characters}
-    count = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT, "default": COUNT}
     end = {"type": "integer", "minimum": 1}
-    return object_of({"text": text, "start": PLACE, "end": end}, {"count": count})
+    return object_of({"text": text, "start": PLACE, "end": end}, {"count": COUNT_OF})
 
 
 # -- what comes out -----------------------------------------------------------------------------------------------------

@@ -55,14 +55,19 @@ def bind(host: str, port: int) -> socket.socket:
     """The address, taken but not listened on yet. Raises UsageError where it cannot be had."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        address = socket.socket(family, socket.SOCK_STREAM)
-        address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        address.bind((host, port))
-        return address
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be had: {error.strerror}; choose another --host or --port") from None
-    except OverflowError:
-        raise UsageError(f"port is {port}, expected 0 (any that is free) to 65535") from None
+        raise UsageError(f"{host} is no address: {error.strerror}; give another --host") from None
+    address = socket.socket(family, socket.SOCK_STREAM)
+    address.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        address.bind((host, port))
+    except (OSError, OverflowError) as error:
+        address.close()
+        reason = (
+            error.strerror if isinstance(error, OSError) else "a port is a number from 0 (any that is free) to 65535"
+        )
+        raise UsageError(f"{host}:{port} cannot be had: {reason}; choose another --host or --port") from None
+    return address
 
 
 def serve(

@@ -1,0 +1,32 @@
+"""Model folders of random weights, one of each kind, and the server most tests ask."""
+
+import pytest
+from served import KEY, LABELS, Served, write_pair, write_tuned
+
+
+@pytest.fixture(scope="session")
+def folders(tokenizer, tmp_path_factory):
+    """Name -> folder: a tuned model of each kind, a pair, and `slow`, which takes its time."""
+    place = tmp_path_factory.mktemp("served")
+    made = {kind: write_tuned(place / kind, tokenizer, kind) for kind in LABELS}
+    made["pair"] = write_pair(place / "pair", tokenizer)
+    made["slow"] = write_tuned(
+        place / "slow", tokenizer, "answering", max_length=64, hidden_size=256, num_attention_heads=4,
+        intermediate_size=1024, num_hidden_layers=6,
+    )  # fmt: skip
+    return made
+
+
+@pytest.fixture(scope="session")
+def server(folders, tmp_path_factory):
+    """A server of every kind of model that asks for a key, and waits two seconds for slow clients."""
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text(f"{KEY}\nanother-{KEY}\n")
+    served = Served(
+        *(folder for name, folder in folders.items() if name != "slow"),
+        "--api-key-file", keys, "--header-seconds", 2, "--body-seconds", 2, "--connections", 100, key=KEY,
+    ).wait()  # fmt: skip
+    yield served
+    code, _, told = served.end()
+    assert code == 0, told
+    assert "Traceback" not in told, told
