@@ -29,7 +29,7 @@ class Loop:
         )
 
     def step(self, forward: Callable[[], Any], rate: float) -> Any:
-        """One update; what `forward` returned. Its first item is the loss."""
+        """One update; the losses that `forward` returned, the step's first."""
         self.optimizer.param_groups[0]["lr"] = rate
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.is_bfloat16):
             losses = forward()
@@ -37,7 +37,7 @@ class Loop:
         torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return losses
+        return [loss.detach() for loss in losses]
 
 
 def pretraining_step(
@@ -131,6 +131,6 @@ def lucidrains(
     def losses_of(batch: Batch) -> Losses:
         ids, mask, types = tensors(batch.input_ids, batch.attention_mask, batch.token_type_ids)
         results = both(ids, attention_mask=mask, token_type_ids=types)
-        return results.loss, results.mlm_loss.detach(), results.disc_loss.detach()
+        return results.loss, results.mlm_loss, results.disc_loss
 
     return losses_of
