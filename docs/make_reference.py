@@ -73,6 +73,12 @@ def pages() -> tuple[Page, ...]:
         Page("outputs", "Outputs", "What models answer with.", "electra.outputs", base=electra.outputs.ModelOutput,
              tables=output_table),
         Page(
+            "answering", "Answering", "What a model answers, whatever its head.", "electra.inference",
+            functions=tuple(f"electra.inference.{name}" for name in (
+                "detection:Detector.predict", "detection:Detector.suggest", "filling:Filler.predict", "loaded:Tuned.predict",
+            )),
+        ),
+        Page(
             "pretraining", "Pretraining", "The commands, and the settings of a run.", "electra.training", tables=settings_tables,
             functions=tuple(f"electra.training.{name}" for name in training),
         ),
@@ -81,7 +87,7 @@ def pages() -> tuple[Page, ...]:
 
 
 def classes_of(page: Page) -> list[Any]:
-    """The classes of `electra.__all__` that a package defines."""
+    """The classes of `electra.__all__` that a package defines, and its functions."""
     public = [getattr(electra, name) for name in electra.__all__ if name != "__version__"]
     return [value for value in public if f"{value.__module__}.".startswith(f"{page.package}.")]
 
@@ -157,13 +163,16 @@ def output_of(example: Path) -> str:
 
 
 def class_section(kind: Any, base: Any) -> Iterator[str]:
-    """Heading, docstring, example, signature, and the methods that `base` does not have."""
+    """Heading, docstring, example, signature, and the methods that `base` does not have. Of a function, all but the last."""
     yield f"## {kind.__name__}"
     yield source_link(kind.__module__)
     yield reading.prose(kind.__doc__ or "")
     example = REFERENCE / "examples" / f"{kind.__name__}.py"
     yield f"```python\n{example.read_text(encoding='utf-8')}```"
     yield f"prints\n\n```text\n{output_of(example)}```"
+    if not isinstance(kind, type):
+        yield f"```python\n{reading.function(kind.__module__, kind.__name__)[0]}\n```"
+        return
     if constructor := reading.constructor(kind):
         yield f"```python\n{constructor}\n```"
     yield from member_section(kind, base)
@@ -199,7 +208,7 @@ def render(page: Page) -> str:
         parts.append("## Functions")
     for place in page.functions:
         package, name = place.split(":")
-        module = getattr(importlib.import_module(package), name).__module__
+        module = getattr(importlib.import_module(package), name.partition(".")[0]).__module__
         signature, text = reading.function(module, name)
         parts += [f"### `{name}`", source_link(module), f"```python\n{signature}\n```", text]
     return "\n\n".join(parts) + "\n"

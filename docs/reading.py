@@ -134,9 +134,13 @@ def _kind(annotation: ast.expr | None, before: str) -> str:
 
 
 def function(module: str, name: str) -> tuple[str, str]:
-    """Signature and text of a function."""
-    node = source(module).find(name)
-    return signature(name, node, source(module)), prose(ast.get_docstring(node) or "")
+    """Signature and text of a function, or of a class's method: CLASS.METHOD."""
+    owner, _, method = name.partition(".")
+    node = source(module).find(owner)
+    if method:
+        node = next(inner for inner in node.body if isinstance(inner, ast.FunctionDef) and inner.name == method)
+    shown = signature(method or owner, node, source(module), skip_first=bool(method))
+    return shown, prose(ast.get_docstring(node) or "")
 
 
 # ---------------------------------------------------------------------------------------------------------------- classes

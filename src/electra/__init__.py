@@ -25,6 +25,7 @@ _HOME = {
     **{f"Flax{name}": "electra.flax" for name in _CLASSES},
     "ElectraForPreTrainingOutput": "electra.outputs",
     "ElectraError": "electra.errors",
+    "load": "electra.inference.loaded",
 }
 
 # package of a framework -> the extra that brings it

@@ -61,18 +61,22 @@ def test_the_same_command_again_changes_nothing(place):
     assert (place / "run/metrics.jsonl").read_bytes() == before
 
 
-def test_inspect_shows_each_token_and_is_json_for_programs(place):
+def test_inspect_shows_each_word_and_is_json_for_programs(place):
     text = "The old river painted the kitchen during the storm."
     done = electra("inspect", place / "run", text)
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"·\d+", done.stdout)) >= 9
-    assert "the generator would write" in done.stdout
-    done = electra("inspect", place / "run", "--json", input=f"{text}\n\nThe teacher.\n")
-    one, empty, two = map(json.loads, done.stdout.splitlines())
-    assert "".join(text[token["start"] : token["end"]] for token in one["tokens"]) == text.replace(" ", "")
-    assert all(0 <= token["replaced"] <= 1 for token in one["tokens"])
-    assert empty == {"text": "", "tokens": []}
-    assert two["text"] == "The teacher."
+    assert len(re.findall(r"·\d+", done.stdout)) == 10
+    assert re.search(
+        r'" is \d+% likely replaced; in its place, with their own probability: (\w+ \d+%(, )?){3}', done.stdout
+    )
+    done = electra("inspect", place / "run", "--json", "--threshold", "0", input=f"{text}\n\n{'The teacher. ' * 90}\n")
+    one, empty, long = map(json.loads, done.stdout.splitlines())
+    assert [text[word["start"] : word["end"]] for word in one["words"]] == text.replace(".", " .").split()
+    assert all(0 <= word["score"] <= 1 and len(word["suggestions"]) == 3 for word in one["words"])
+    assert empty == {"text": "", "words": []}
+    assert len(long["words"]) == 270
+    done = electra("inspect", place / "run/discriminator", "--json", text)
+    assert not any("suggestions" in word for word in json.loads(done.stdout)["words"])
 
 
 def test_report_writes_the_page(place):
@@ -96,7 +100,7 @@ def test_report_writes_the_page(place):
         (("prepare", "recipe.toml", "--tokenizer", "nowhere", "--out", "new"), 65, "nowhere"),
         (("vocab", "missing", "--out", "vocabulary"), 2, "vocabulary is not empty"),
         (("inspect", "vocabulary", "text"), 65, r"config\.json"),
-        (("inspect", "run", "word " * 200), 65, "the text has 602 tokens, the model reads 128"),
+        (("inspect", "run/generator", "text"), 65, r'kind filling, expected .* electra\.load\("run/generator"\)'),
         (("report", "vocabulary"), 65, "not a run folder"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",

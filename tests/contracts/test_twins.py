@@ -20,6 +20,7 @@ TWINS = (
     "optim",
     "backend",
     "tuner",
+    "reader",
     "sample",
 )
 # What a twin may lack: Flax parameters are trees, which optax updates and nothing has to be filled in place.

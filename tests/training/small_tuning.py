@@ -5,11 +5,14 @@ from functools import partial
 import numpy as np
 
 from electra.config import ElectraConfig
+from electra.heads import HEADS
 from electra.tasks.table import find_kind
 from electra.tasks.task import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
 from electra.training.encoder import Encoder
 from electra.training.tune_data import TuneData
+from electra.training.tune_files import Purpose
 from electra.training.tune_settings import TuneSettings
+from electra.training.tuner import open_tuner
 
 NOUNS = ["river", "teacher", "engine", "garden", "letter", "window"]
 ADJECTIVES = ["old", "green", "quiet", "careful"]
@@ -96,3 +99,17 @@ def data_of(kind="classification", count=96, dev=32, seed=0, **options):
     return TuneData(
         name="own", kind=found, measure=found.measures[0], train=train, dev=judged, labels=found.labels(train)
     )
+
+
+def model_folder(kind, tokenizer, folder, **options):
+    """A model folder of a kind with random weights, as a fine-tuning leaves it in RUN/model."""
+    data, settings = data_of(kind, **options), settings_of()
+    encoder = encoder_of(tokenizer)
+    config = ElectraConfig.from_dict(encoder.config.to_dict() | data.kind.settings(data.labels))
+    head = next(row for row in HEADS if row.name == data.kind.head)
+    open_tuner("torch", head.class_name, config, {}, settings, seed=0).save_model(folder)
+    tokenizer.save_pretrained(folder)
+    Purpose(name="own", kind=data.kind, measure=data.measure, labels=data.labels, max_length=settings.max_length).write(
+        folder
+    )
+    return folder

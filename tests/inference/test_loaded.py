@@ -1,0 +1,108 @@
+"""One object for every head: each kind answers as its own command does, and folders that cannot answer say why."""
+
+from shutil import copytree
+
+import numpy as np
+import pytest
+import torch
+from small_tuning import MAKERS, model_folder
+
+import electra
+from electra import ElectraForMaskedLM, ElectraForSequenceClassification
+from electra.errors import DataError
+from electra.inference.predictor import Predictor
+
+TEXT = "The old river followed the garden."
+INPUTS = {
+    "classification": {"text": TEXT},
+    "multi-label": {"text": TEXT, "pair": "The window."},
+    "regression": {"text": TEXT},
+    "tagging": {"text": TEXT},
+    "choice": {"prompt": TEXT, "choices": ["It was green.", "It was old."]},
+    "answering": {"question": "How?", "context": TEXT},
+}
+
+
+@pytest.fixture(scope="module")
+def generator(short_run):
+    return electra.load(short_run / "generator")
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_tuned_model_answers_as_electra_predict_does(kind, tokenizer, tmp_path):
+    import json
+
+    folder = model_folder(kind, tokenizer, tmp_path / "model")
+    model = electra.load(tmp_path)
+    predictor = Predictor(folder)
+    assert (model.kind, model.max_length) == (kind, 48)
+    assert model.labels == (predictor.purpose.labels if kind in ("classification", "multi-label", "tagging") else None)
+    lines = [json.dumps(INPUTS[kind])] * 2
+    assert model.predict([INPUTS[kind]] * 2) == list(predictor.predict_lines(lines))
+    assert model.predict([]) == []
+    with pytest.raises(DataError, match=r"^input 2: "):
+        model.predict([INPUTS[kind], {"nothing": 1}])
+
+
+def test_masks_are_answered_with_the_generator_s_probabilities(generator, short_run):
+    text = "The [MASK] river followed the [MASK]."
+    (answer,) = generator.predict([{"text": text, "count": 3}])
+    assert [text[mask["start"] : mask["end"]] for mask in answer["masks"]] == ["[MASK]", "[MASK]"]
+    ids = torch.tensor([generator.network.tokenizer(text)["input_ids"]])
+    places = (ids[0] == generator.mask_id).nonzero()[:, 0]
+    with torch.no_grad():
+        shares = torch.softmax(ElectraForMaskedLM.from_pretrained(short_run / "generator")(ids).logits[0, places], -1)
+    for mask, of_place in zip(answer["masks"], shares, strict=True):
+        best = of_place.topk(20)
+        expected = {
+            generator.pieces[i]: share
+            for i, share in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            if generator.pieces[i] not in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+        }
+        assert [found["text"] for found in mask["candidates"]] == list(expected)[:3]
+        np.testing.assert_allclose([found["score"] for found in mask["candidates"]], list(expected.values())[:3], 1e-4)
+
+
+def test_a_mask_in_a_long_text_is_seen_in_a_window_around_it(generator):
+    long = "The quiet doctor described the heavy machine during the evening. " * 8
+    text = f"{long}The [MASK] river followed the garden. {long}"
+    (answer,) = generator.predict([{"text": text}])
+    assert answer["masks"][0]["start"] == text.index("[MASK]")
+    (short,) = generator.predict([{"text": text[len(long) - 120 : len(long) + 160]}])
+    assert answer["masks"][0]["candidates"] == short["masks"][0]["candidates"]
+
+
+def test_a_text_without_a_mask_is_refused(generator):
+    assert (generator.kind, generator.labels) == ("filling", None)
+    with pytest.raises(DataError, match=r"input 2: the text has no \[MASK\]; write \[MASK\] where"):
+        generator.predict([{"text": "A [MASK]"}, {"text": "The river [SEP]."}])
+
+
+def test_a_run_that_is_not_finished_answers_from_its_newest_checkpoint(short_run, tmp_path):
+    copytree(short_run / "checkpoints", tmp_path / "checkpoints")
+    model = electra.load(tmp_path)
+    assert (model.kind, model.generator.kind) == ("detection", "filling")
+    finished = electra.load(short_run)
+    found, expected = ([w["score"] for w in m.predict([{"text": TEXT}])[0]["words"]] for m in (model, finished))
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "has no config.json; expected a model folder, or the folder of a run"),
+        (
+            lambda folder: ElectraForSequenceClassification(electra.ElectraConfig.tiny()).save_pretrained(folder),
+            r"holds ElectraForSequenceClassification, expected .* task\.json",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_answer_says_what_it_holds(make, message, tmp_path):
+    make(tmp_path)
+    with pytest.raises(DataError, match=message):
+        electra.load(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        electra.load(tmp_path / "nowhere")
