@@ -11,7 +11,8 @@ from tokenizers import Tokenizer as Backend
 
 from electra.errors import UsageError
 from electra.tokenization.base import Tokenizer
-from electra.tokenization.bulk import LINE, UNIT, Ids, Lengths, LineEncoder
+from electra.tokenization.bulk import LINE, Ids, Lengths, LineEncoder
+from electra.tokenization.compiled import CompiledEncoder
 from electra.tokenization.inputs import InputTypeError, NegativeIdError
 from electra.tokenization.layout import Pieces, Row
 from electra.tokenization.options import Options
@@ -20,6 +21,8 @@ from electra.tokenization.special import AddedToken, RoleError, as_special
 from electra.tokenization.truncation import does_not_fit, fill, keep, side_by_side, windows
 from electra.tokenization.vocabulary import pieces_of
 from electra.tokenization.wordpiece import replace_surrogates
+
+MADE_WHEN_NEEDED = ("_backend", "_text_backend", "_line_encoder")
 
 
 class ElectraTokenizerFast(Tokenizer):
@@ -83,9 +86,10 @@ class ElectraTokenizerFast(Tokenizer):
         return self._make_backend(True)
 
     @cached_property
-    def _line_encoder(self) -> LineEncoder:
-        adds_words = any(not token.special for token in self._added.values())  # they may hold anything
-        return LineEncoder(self._text_backend, unit=LINE if adds_words else UNIT)
+    def _line_encoder(self) -> LineEncoder | CompiledEncoder:
+        if any(not token.special for token in self._added.values()):  # they may hold anything
+            return LineEncoder(self._text_backend, unit=LINE)
+        return CompiledEncoder.of(self._text_backend) or LineEncoder(self._text_backend)
 
     def _make_backend(self, split_special_tokens: bool) -> Backend:
         backend = Backend.from_str(json.dumps(self._tokenizer_json()))
@@ -93,8 +97,12 @@ class ElectraTokenizerFast(Tokenizer):
         return backend
 
     def _forget(self) -> None:
-        for name in ("_backend", "_text_backend", "_line_encoder"):
+        for name in MADE_WHEN_NEEDED:
             self.__dict__.pop(name, None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of, without what it makes again (a backend would lose its encode_special_tokens)."""
+        return {name: value for name, value in self.__dict__.items() if name not in MADE_WHEN_NEEDED}
 
     @property
     def backend_tokenizer(self) -> Backend:
