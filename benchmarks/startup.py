@@ -1,24 +1,28 @@
-"""What starting costs: `import electra`, commands' help, and one class of PyTorch's models beside transformers 4 and 5.
+"""What starting costs: `import electra`, help, a class beside transformers 4 and 5, and a first prediction from the command line.
 
-    python benchmarks/startup.py [--rounds 15] [--out benchmarks/results/startup.json]
+    python benchmarks/startup.py [--rounds 15] [--quick]
+    python benchmarks/startup.py --table
 
 Whole processes by the clock, taking turns, bytecode written in a round that does not count. The programs that import a
-class import torch first and tell what the class took after it. Ratios are ours to theirs in the same round.
+class import torch first and tell what the class took after it. A prediction is one line of text to its label, by
+ElectraForSequenceClassification of size small with random weights: `electra predict MODEL FILE` beside the shortest program
+with transformers' Auto classes. Ratios are of the same round.
 """
 
-import argparse
 import json
 import os
-import resource
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from prepare import processor
+from document import table, write_section
+from machine import described, facts
+from turns import ROOT, arguments, spread, write_results
 
-TRANSFORMERS5 = Path(__file__).parents[1] / ".venv" / "peers" / "transformers5"  # `make setup` fills it
+TRANSFORMERS5 = ROOT / ".venv" / "peers" / "transformers5"  # `make setup` fills it
 ELECTRA = str(Path(sys.executable).with_name("electra"))
 ONE_CLASS = """
 import time, torch
@@ -26,69 +30,136 @@ started = time.perf_counter()
 from {} import ElectraForPreTraining
 print(time.perf_counter() - started)
 """
+PREDICT = """
+import sys, torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+model = AutoModelForSequenceClassification.from_pretrained(sys.argv[1]).eval()
+with torch.no_grad(), open(sys.argv[2]) as file:
+    print(model(**tokenizer(file.read(), return_tensors="pt")).logits.softmax(-1))
+"""
+MODEL = """
+import sys
+from pathlib import Path
+from electra import ElectraConfig, ElectraForSequenceClassification, ElectraTokenizerFast
+from electra.tasks.classification import Classification
+from electra.training.tune_files import Purpose
+folder = Path(sys.argv[1])
+ElectraForSequenceClassification(ElectraConfig.small()).save_pretrained(folder)
+words = Path(sys.argv[2]).read_text().lower().split()
+ElectraTokenizerFast(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *dict.fromkeys(words)]).save_pretrained(folder)
+purpose = Purpose(name="one", kind=Classification(), measure="accuracy", labels=("no", "yes"), max_length=128)
+purpose.write(folder)
+"""
+TEXT = "The children went to school before they could read"
 
 OURS, PEERS = "electra: ElectraForPreTraining", [f"transformers {version}: ElectraForPreTraining" for version in (4, 5)]
-PROGRAMS = {
-    "python -c pass": [sys.executable, "-c", "pass"],
-    "import numpy": [sys.executable, "-c", "import numpy"],
-    "import electra": [sys.executable, "-c", "import electra"],
-    "electra --help": [ELECTRA, "--help"],
-    "electra pretrain --help": [ELECTRA, "pretrain", "--help"],
-    "import torch": [sys.executable, "-c", "import torch"],
-    OURS: [sys.executable, "-c", ONE_CLASS.format("electra")],
-    PEERS[0]: [sys.executable, "-c", ONE_CLASS.format("transformers")],
-    PEERS[1]: [sys.executable, "-c", ONE_CLASS.format("transformers")],
-}
+OUR_PREDICTION, THEIR_PREDICTIONS = "electra predict", [f"transformers {version}: a prediction" for version in (4, 5)]
+TRANSFORMERS5_PROGRAMS = (PEERS[1], THEIR_PREDICTIONS[1])
+PAIRS = {OURS: PEERS, OUR_PREDICTION: THEIR_PREDICTIONS}  # ours -> theirs
+KINDS = ("seconds", "cpu_seconds", "peak_mb", "seconds_after_torch")
 
 
-def measure(name: str) -> tuple[float, float, float]:
-    """Of one process: seconds by the clock, seconds of processors, and what it says its class took after torch (or 0)."""
-    variables = os.environ | {"HF_HUB_OFFLINE": "1"}
+def programs(folder: str, text: str) -> dict[str, list[str]]:
+    """Name -> command line."""
+    return {
+        "python -c pass": [sys.executable, "-c", "pass"],
+        "import numpy": [sys.executable, "-c", "import numpy"],
+        "import electra": [sys.executable, "-c", "import electra"],
+        "electra --help": [ELECTRA, "--help"],
+        "electra pretrain --help": [ELECTRA, "pretrain", "--help"],
+        "import torch": [sys.executable, "-c", "import torch"],
+        OURS: [sys.executable, "-c", ONE_CLASS.format("electra")],
+        **{name: [sys.executable, "-c", ONE_CLASS.format("transformers")] for name in PEERS},
+        OUR_PREDICTION: [ELECTRA, "predict", folder, text],
+        **{name: [sys.executable, "-c", PREDICT, folder, text] for name in THEIR_PREDICTIONS},
+    }
+
+
+def measure(name: str, command: list[str], threads: int) -> dict[str, float]:
+    """Of one process: seconds, seconds of processors, peak memory, and what it says its class took after torch (or 0)."""
+    variables = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    if name == PEERS[1]:
+    if name in TRANSFORMERS5_PROGRAMS:
         variables["PYTHONPATH"] = f"{TRANSFORMERS5}{os.pathsep}{variables.get('PYTHONPATH', '')}"
-    started, used = time.perf_counter(), cpu_seconds()
-    done = subprocess.run(PROGRAMS[name], check=True, stdout=subprocess.PIPE, text=True, env=variables)
-    return time.perf_counter() - started, cpu_seconds() - used, float(done.stdout) if name in (OURS, *PEERS) else 0.0
-
-
-def cpu_seconds() -> float:
-    """Of all child processes so far."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+    with tempfile.TemporaryFile("w+") as answer, tempfile.TemporaryFile("w+") as log:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=answer, stderr=log, env=variables)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0), answer.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{name} ended with {process.returncode}:\n{log.read()[-3000:]}")
+        told = float(answer.read()) if name in (OURS, *PEERS) else 0.0
+    return dict(zip(KINDS, (seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000, told), strict=True))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, "startup.json")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/startup.json"))
     options = parser.parse_args()
+    if options.table:
+        write_section("startup", section(json.loads(options.out.read_text())))
+        return
     if not TRANSFORMERS5.is_dir():
         parser.exit(2, f"{TRANSFORMERS5} is missing; `make setup` fills it\n")
-    measured: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PROGRAMS}
-    for number in range(options.rounds + 1):
-        for name in PROGRAMS:
-            found = measure(name)
-            if number:  # the first round warms the disk's cache
-                measured[name].append(found)
-    report: dict[str, dict[str, dict[str, float]]] = {}
-    for place, kind in enumerate(("seconds", "cpu_seconds", "seconds_after_torch")):
-        columns = {name: [row[place] for row in rows] for name, rows in measured.items()}
-        shown = PROGRAMS if kind != "seconds_after_torch" else (OURS, *PEERS)
-        report[kind] = {name: spread(columns[name]) for name in shown}
-        report[f"ratio_of_{kind}"] = {
-            name: spread([mine / other for mine, other in zip(columns[OURS], columns[name], strict=True)])
-            for name in PEERS
+    rounds = 1 if options.quick else options.rounds
+    measured: dict[str, list[dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as place:
+        folder, text = f"{place}/model", f"{place}/text"
+        Path(text).write_text(f"{TEXT}\n")
+        subprocess.run([sys.executable, "-c", MODEL, folder, text], check=True)
+        for number in range(rounds + 1):
+            for name, command in programs(folder, text).items():
+                found = measure(name, command, options.threads)
+                if number:  # the first round warms the disk's cache
+                    measured.setdefault(name, []).append(found)
+    report: dict[str, Any] = facts(options.threads) | {"rounds": rounds}
+    for kind in KINDS:
+        columns = {name: [row[kind] for row in rows] for name, rows in measured.items()}
+        report[kind] = {name: spread(values) for name, values in columns.items() if any(values)}
+        report[f"theirs_to_ours_{kind}"] = {
+            other: spread([theirs / own for theirs, own in zip(columns[other], columns[mine], strict=True)])
+            for mine, others in PAIRS.items()
+            for other in others
+            if all(columns[mine])
         }
-    for kind, rows in report.items():
-        for name, row in rows.items():
-            print(f"{kind:<28} {name:<40} {row['median']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f})")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": processor(), "rounds": options.rounds} | report, indent=1) + "\n")
+        for name, row in report[kind].items():
+            print(f"{kind:<20} {name:<40} {row['median']:.3f} ({row['lowest']:.3f} to {row['highest']:.3f})")
+    write_results(options.out, report)
+
+
+# -- the section of docs/results.md -------------------------------------------------------------------------------------
+
+
+def section(report: dict[str, Any]) -> list[str]:
+    """Lines of Markdown."""
+
+    def cells(name: str, prefix: str = "", form: str = ".3f") -> list[str]:
+        rows = [report[prefix + kind].get(name) for kind in KINDS]
+        return [
+            f"{row['median']:{form}} ({row['lowest']:{form}} to {row['highest']:{form}})" if row else "" for row in rows
+        ]
+
+    head = ("", "seconds", "seconds of the processor", "peak MB", "seconds after `import torch`")
+    ratios = [other for others in PAIRS.values() for other in others]
+    return [
+        "## Starting",
+        "",
+        f"`python benchmarks/startup.py --rounds {report['rounds']}`, whole processes that take turns, median (lowest to",
+        "highest). A prediction is one line of text to its label by a model of size small: `electra predict MODEL FILE` beside",
+        "the shortest program with transformers' Auto classes.",
+        described(report),
+        "",
+        *table(head, [[f"`{name}`" if ":" not in name else name, *cells(name)] for name in report["seconds"]]),
+        "",
+        "Theirs to ours, in the same round:",
+        "",
+        *table(head, [[name, *cells(name, "theirs_to_ours_", ".2f")] for name in ratios]),
+        "",
+        "File: [startup.json](../benchmarks/results/startup.json).",
+    ]
 
 
 if __name__ == "__main__":
