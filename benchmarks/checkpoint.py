@@ -18,7 +18,7 @@ from typing import Any
 
 from document import table, write_section
 from machine import described, facts
-from turns import Answer, arguments, take_turns, theirs_to_ours, told, write_results
+from turns import Answer, arguments, parsed, take_turns, theirs_to_ours, told, write_results
 
 ROUNDS = 7
 WORKLOADS = ("load", "load and read", "save")
@@ -26,7 +26,7 @@ CLASS, FILE = "ElectraForPreTraining", "model.safetensors"
 
 
 def main() -> None:
-    options = arguments(__doc__, "checkpoint.json").parse_args()
+    options = parsed(arguments(__doc__), "checkpoint")
     if options.table:
         write_section("checkpoint", section(json.loads(options.out.read_text())))
         return

@@ -23,7 +23,7 @@ from document import axes, picture, table, write_section
 from engines import BATCH, ENGINES, TEXT_ENGINES
 from machine import described, facts, has_bfloat16
 from texts import LONGEST, corpus, files_of, lines_of, mixed_lengths, rows_of_lengths, vocabulary
-from turns import OURS, Answer, arguments, spread, take_turns, theirs_to_ours, told, write_results
+from turns import OURS, Answer, arguments, parsed, spread, take_turns, theirs_to_ours, told, write_results
 
 VOCABULARY = 30_522
 ROWS = {"small": 128, "base": 32}
@@ -35,9 +35,9 @@ Array = np.ndarray
 
 
 def main() -> None:
-    parser = arguments(__doc__, "inference.json")
+    parser = arguments(__doc__)
     parser.add_argument("--sizes", nargs="+", default=list(ROWS), choices=list(ROWS))
-    options = parser.parse_args()
+    options = parsed(parser, "inference")
     if options.table:
         write_section("inference", section(json.loads(options.out.read_text())))
         return

@@ -25,7 +25,7 @@ import numpy as np
 from document import axes, picture, table, write_section
 from machine import described, facts, has_bfloat16, matrix_product, pretraining_operations
 from texts import corpus, files_of, mixed_lengths, padded, rows_of_lengths
-from turns import OURS, Answer, Rounds, arguments, spread, take_turns, theirs_to_ours, told, write_results
+from turns import OURS, Answer, Rounds, arguments, parsed, spread, take_turns, theirs_to_ours, told, write_results
 
 from electra.batch import Batch
 from electra.training.settings import PretrainSettings
@@ -40,9 +40,9 @@ MEASURES = ("seconds", "cpu_seconds", "peak_bytes")
 
 
 def main() -> None:
-    parser = arguments(__doc__, "pretraining.json")
+    parser = arguments(__doc__)
     parser.add_argument("--sizes", nargs="+", default=list(VOCABULARY), choices=list(VOCABULARY))
-    options = parser.parse_args()
+    options = parsed(parser, "pretraining")
     if options.table:
         write_section("pretraining", section(json.loads(options.out.read_text())))
         return

@@ -20,7 +20,7 @@ from typing import Any
 
 from document import table, write_section
 from machine import described, facts
-from turns import ROOT, arguments, spread, write_results
+from turns import ROOT, arguments, parsed, spread, write_results
 
 TRANSFORMERS5 = ROOT / ".venv" / "peers" / "transformers5"  # `make setup` fills it
 ELECTRA = str(Path(sys.executable).with_name("electra"))
@@ -96,9 +96,9 @@ def measure(name: str, command: list[str], threads: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = arguments(__doc__, "startup.json")
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    options = parser.parse_args()
+    options = parsed(parser, "startup")
     if options.table:
         write_section("startup", section(json.loads(options.out.read_text())))
         return

@@ -4,6 +4,8 @@ All is made once and kept in runs/bench, in a folder for each set of files.
 """
 
 import hashlib
+import json
+import lzma
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -58,6 +60,19 @@ def corpus(files: Sequence[Path], size: int) -> Path:
     tokenizer = vocabulary(files, size)
     _run([ELECTRA, "prepare", *map(str, files), "--tokenizer", str(tokenizer), "--out", str(target)])  # once
     return target
+
+
+def default_records() -> tuple[Path, Path]:
+    """The default text as a .jsonl.xz with a document in each record's "text", and the vocab.txt made of it."""
+    from electra.data.readers import read_documents
+
+    files = files_of(())
+    target = _place(files) / "text.jsonl.xz"
+    if not target.exists():
+        with lzma.open(target, "wt", encoding="utf-8") as file:
+            for document in read_documents([str(path) for path in files]):
+                file.write(json.dumps({"text": "\n".join(document)}) + "\n")
+    return target, vocabulary(files, 30_522) / "vocab.txt"
 
 
 def rows_of_lengths(folder: Path, lengths: np.ndarray, cls_id: int, sep_id: int) -> list[np.ndarray]:

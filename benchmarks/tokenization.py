@@ -20,7 +20,7 @@ import numpy as np
 from document import table, write_section
 from machine import described, facts
 from texts import files_of, lines_of, vocabulary
-from turns import Answer, Rounds, arguments, take_turns, theirs_to_ours, told, write_results
+from turns import Answer, Rounds, arguments, parsed, take_turns, theirs_to_ours, told, write_results
 
 VOCABULARY = 30_522
 ROUNDS = 3
@@ -31,9 +31,9 @@ TakeIds = Callable[[Any], Any]  # what was answered -> the ids of each line
 
 
 def main() -> None:
-    parser = arguments(__doc__, "tokenization.json")
+    parser = arguments(__doc__)
     parser.add_argument("--megabytes", type=float, default=3.0, help="of text (3)")
-    options = parser.parse_args()
+    options = parsed(parser, "tokenization")
     if options.table:
         write_section("tokenization", section(json.loads(options.out.read_text())))
         return

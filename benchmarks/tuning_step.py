@@ -22,7 +22,7 @@ from document import table, write_section
 from machine import described, encoder_operations, facts, has_bfloat16
 from pretraining import without_correction
 from texts import LONGEST, corpus, files_of, mixed_lengths, padded, rows_of_lengths
-from turns import OURS, Answer, arguments, take_turns, theirs_to_ours, told, write_results
+from turns import OURS, Answer, arguments, parsed, take_turns, theirs_to_ours, told, write_results
 
 from electra.config import ElectraConfig
 from electra.first_weights import first_weights
@@ -39,7 +39,7 @@ Epoch = Callable[[int], list[float]]  # its number -> the loss of each update
 
 
 def main() -> None:
-    options = arguments(__doc__, "tuning_step.json").parse_args()
+    options = parsed(arguments(__doc__), "tuning_step")
     if options.table:
         write_section("tuning_step", section(json.loads(options.out.read_text())))
         return

@@ -29,6 +29,7 @@ Answer = dict[str, Any]
 Rounds = dict[str, list[Answer]]  # contender -> its rounds
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+TRIES = ROOT / "runs" / "bench" / "quick"  # where --quick writes its results
 REST = 0.2  # seconds before a round, in which threads of the one before end their waiting
 OURS = "electra"  # the first word of our own contenders' names
 
@@ -184,7 +185,7 @@ def told(values: Sequence[float], form: str) -> str:
     return f"{found['median']:{form}} ({found['lowest']:{form}} to {found['highest']:{form}})"
 
 
-def arguments(description: str | None, out: str) -> argparse.ArgumentParser:
+def arguments(description: str | None) -> argparse.ArgumentParser:
     """The arguments that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -193,10 +194,17 @@ def arguments(description: str | None, out: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--corpus", nargs="*", default=[], help="files of text; by default what `make demo` learns from"
     )
-    parser.add_argument("--quick", action="store_true", help="a try, in under two minutes")
+    parser.add_argument("--quick", action="store_true", help="a try in under two minutes, written to runs/bench/quick")
     parser.add_argument("--table", action="store_true", help="write the section of docs/results.md, measure nothing")
-    parser.add_argument("--out", type=Path, default=RESULTS / out)
+    parser.add_argument("--out", type=Path, help="the results; by default benchmarks/results/NAME.json")
     return parser
+
+
+def parsed(parser: argparse.ArgumentParser, name: str) -> argparse.Namespace:
+    """The arguments given to the benchmark of a name."""
+    options = parser.parse_args()
+    options.out = options.out or (TRIES if options.quick else RESULTS) / f"{name}.json"
+    return options
 
 
 def write_results(path: Path, result: Mapping[str, Any]) -> None:
