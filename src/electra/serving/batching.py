@@ -146,7 +146,7 @@ class Worker:
             now = time.monotonic()
             while self.waiting:
                 job, number = self.waiting[0]
-                size += characters(job.inputs[number])
+                size += _work(job.inputs[number])
                 is_full = len(batch) == self.limits.batch_size or size > CHARACTERS * self.limits.batch_size
                 if batch and (is_full or job.alone or batch[0][0].alone or job.model != batch[0][0].model):
                     break
@@ -188,6 +188,11 @@ class Worker:
             if not job.left:
                 told.append((job, None))
         self.loop.call_soon_threadsafe(self._deliver, told, batch[0][0].model, len(batch))
+
+
+def _work(values: Input) -> int:
+    """Characters a model reads of an input: a prompt with each of its choices."""
+    return characters(values) + len(values.get("prompt", "")) * (len(values.get("choices", ())) - 1)
 
 
 def _without_id(answer: Answer) -> Answer:

@@ -12,6 +12,7 @@ from electra.serving.limits import Limits
 Schema = Mapping[str, Any]
 COUNT = 5  # suggestions or candidates, where a request does not say how many
 MAX_COUNT = 50
+MAX_CHOICES = 32  # each is read with the prompt
 
 TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -54,15 +55,15 @@ COUNT_OF: Schema = {"type": "integer", "minimum": 1, "maximum": MAX_COUNT, "defa
 def input_schema(kind: str, limits: Limits) -> Schema:
     """One input of a model of this kind."""
     text = {"type": "string", "maxLength": limits.max_characters}
-    texts = list_of(text, minItems=2 if kind == "choice" else 1, maxItems=limits.max_characters)
     if kind in ("classification", "multi-label", "regression"):
         return object_of({"text": text}, {"pair": {"type": ["string", "null"], "maxLength": limits.max_characters}})
     if kind == "tagging":
-        return object_of({}, {"text": text, "words": texts}, oneOf=[{"required": ["text"]}, {"required": ["words"]}])
+        words = list_of(text, minItems=1, maxItems=limits.max_characters)
+        return object_of({}, {"text": text, "words": words}, oneOf=[{"required": ["text"]}, {"required": ["words"]}])
     if kind == "answering":
         return object_of({"question": text, "context": text})
     if kind == "choice":
-        return object_of({"prompt": text, "choices": texts})
+        return object_of({"prompt": text, "choices": list_of(text, minItems=2, maxItems=MAX_CHOICES)})
     return object_of({"text": text}, {"count": COUNT_OF} if kind == "filling" else {})
 
 
@@ -82,6 +83,8 @@ def suggest_schema(limits: Limits) -> Schema:
 
 PROBABILITIES: Schema = {"type": "object", "additionalProperties": SCORE}
 SPAN = {"start": PLACE, "end": PLACE}
+NO_PLACE: Schema = {"type": ["integer", "null"], "minimum": 0}
+ANSWER = {"answer": STRING, "start": NO_PLACE, "end": NO_PLACE, "score": {"type": ["number", "null"]}}
 PREDICTIONS: Mapping[str, Schema] = {
     "classification": object_of({"label": STRING, "score": SCORE, "probabilities": PROBABILITIES}),
     "multi-label": object_of({"labels": list_of(STRING), "probabilities": PROBABILITIES}),
@@ -97,7 +100,7 @@ PREDICTIONS: Mapping[str, Schema] = {
             ),
         },
     ),
-    "answering": {"type": "object", "properties": {"answer": STRING, "score": NUMBER}, "required": ["answer"]},
+    "answering": object_of({**ANSWER, "nbest": list_of(object_of(ANSWER))}, {"no_answer_score": NUMBER}),
     "choice": object_of({"label": PLACE, "choice": STRING, "score": SCORE, "probabilities": list_of(SCORE)}),
     "detection": object_of({"text": STRING, "words": list_of(object_of({"text": STRING, **SPAN, "score": SCORE}))}),
     "filling": object_of(
