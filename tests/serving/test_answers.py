@@ -1,6 +1,7 @@
 """What is answered: the model's own answers, in order, alone or in a crowd, as the document says."""
 
 import http.client
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
@@ -142,6 +143,20 @@ def test_metrics_are_as_prometheus_reads_them(server):
         )
         assert buckets == sorted(buckets)
         assert buckets[-1] == count > 0
+
+
+def test_the_page_and_its_files_need_no_key_and_come_from_this_server_alone(server):
+    server.key, key = None, server.key
+    try:
+        status, headers, page = server.ask("GET", "/")
+        assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        named = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert any(name.endswith(".js") for name in named)
+        for name in named:
+            assert name.startswith("assets/")
+            assert server.ask("GET", f"/{name}")[0] == 200
+    finally:
+        server.key = key
 
 
 def test_health_needs_no_key_and_every_answer_is_safe_for_a_browser(server):

@@ -160,6 +160,21 @@ def test_a_body_of_200_megabytes_is_refused_without_being_kept(how, path, server
     assert highest - before < 20_000_000
 
 
+def test_bodies_that_are_read_at_once_take_no_more_memory_than_is_set_aside_for_them(server):
+    """Where 70 clients send 950,000 of a million bytes each, the last ones are refused."""
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    sent = head(
+        "POST", PREDICT, f"Authorization: Bearer {KEY}", "Content-Type: application/json", "Content-Length: 1000000"
+    )
+    connections = [server.connect(sent + " " * 950_000) for _ in range(70)]
+    told = [rest(connection) for connection in connections]
+    assert all(text.startswith(("HTTP/1.1 503 ", "HTTP/1.1 408 ")) for text in told)
+    assert any('"too_busy"' in text for text in told)
+    assert process.memory_info().rss - before < 90_000_000
+    assert server.predict("classification", TEXT)[0] == 200
+
+
 def test_fifty_clients_that_never_finish_are_told_and_closed_and_delay_nobody(server):
     sent = head("POST", PREDICT, f"Authorization: Bearer {KEY}", "Content-Type: application/json", "Content-Length: 99")
     starts = ("", "POST", sent[:-10], f'{sent}{{"inputs": [')

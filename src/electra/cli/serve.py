@@ -28,7 +28,7 @@ def serve(
     deadline_seconds: float = 10.0,
     header_seconds: float = 10.0,
     body_seconds: float = 10.0,
-    connections: int = 256,
+    connections: int = 512,
     drain_seconds: float = 30.0,
 ) -> int:
     """Answer requests over HTTP: JSON at /v1/models/NAME/predict, a page for people at /, the document at /openapi.json.

@@ -23,7 +23,7 @@ from electra.serving.faults import Fault, encode, left
 from electra.serving.limits import Limits
 from electra.serving.metrics import Metrics
 from electra.serving.openapi import document
-from electra.serving.reading import read_body, read_inputs, read_suggestion
+from electra.serving.reading import Room, read_body, read_inputs, read_suggestion
 
 # endings of the page's files -> their content type
 PAGE_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -50,6 +50,7 @@ class Service:
         self.is_draining = False
         self.in_flight = 0  # requests for answers
         self.jobs: set[Job] = set()
+        self.room = Room(limits)
         kinds = {name: model.kind for name, model in models.items()}
         suggesting = [name for name, model in models.items() if suggest_of(model)]
         self.document = encode(document(kinds, suggesting, limits, has_keys=has_keys))
@@ -106,7 +107,7 @@ class Service:
 
     async def _read(self, request: Request, name: str) -> bytes:
         """The body, where there is room for what it asks: no work goes into one that would be refused."""
-        body = await read_body(request, self.limits)
+        body = await read_body(request, self.limits, self.room)
         self.workers[name].check_room()
         return body
 

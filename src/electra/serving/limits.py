@@ -22,7 +22,7 @@ class Limits:
     deadline_seconds: float = 10.0  # from a request's last byte to its answer
     header_seconds: float = 10.0  # for a request's line and headers
     body_seconds: float = 10.0  # for its body
-    connections: int = 256  # open at once
+    connections: int = 512  # open at once
     drain_seconds: float = 30.0  # for what is in flight when the server is asked to stop
 
     def __post_init__(self) -> None:
@@ -41,11 +41,17 @@ class Limits:
             raise ConfigError(f"limits of the server have {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}")
 
     @property
+    def room_for_bodies(self) -> int:
+        """Bytes of bodies that are being read at the same time, of all requests together."""
+        return BODIES * self.max_body_bytes
+
+    @property
     def request_seconds(self) -> float:
         """From a request's headers to the last byte of its answer, whatever the client does."""
         return self.body_seconds + self.deadline_seconds + WRITE_SECONDS
 
 
+BODIES = 64  # of full size, that may be read at the same time
 WRITE_SECONDS = 10.0  # for a client to take its answer
 HEADER_BYTES = 16_384  # of a request's line and headers
 

@@ -14,7 +14,14 @@ from electra.serving.schemas import COUNT, conform, predict_schema, suggest_sche
 MAX_MASKS = 16  # of a text: the answer to each is as long as the vocabulary before its best words are taken
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+class Room:
+    """Bytes that are free for bodies: whatever the number of connections, those being read take no more memory."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.free = limits.room_for_bodies
+
+
+async def read_body(request: Request, limits: Limits, room: Room) -> bytes:
     """The whole body. Raises Fault where it is too large, before a byte is read or as soon as it is, too slow, or cut off."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -26,6 +33,9 @@ async def read_body(request: Request, limits: Limits) -> bytes:
         async with asyncio.timeout(limits.body_seconds):
             async for chunk in request.stream():
                 body += chunk
+                room.free -= len(chunk)
+                if room.free < 0:
+                    raise Fault(503, "too_busy", "too many large requests at once; send it again later", retry_after=1)
                 if len(body) > limits.max_body_bytes:
                     raise _too_large(limits, "found more")
     except ClientDisconnect:
@@ -34,6 +44,8 @@ async def read_body(request: Request, limits: Limits) -> bytes:
         raise Fault(
             408, "slow_body", f"the body was not whole after {limits.body_seconds:g} seconds; send it again"
         ) from None
+    finally:
+        room.free += len(body)
     return bytes(body)
 
 
