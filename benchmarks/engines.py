@@ -43,6 +43,25 @@ def in_torch(library: str) -> Callable[[Path, str, int], Any]:
     return start
 
 
+def ours(folder: Path, kind: str, threads: int) -> Any:
+    """The compiled encoder in float32, bfloat16 or int8; "torch float32" and "torch bfloat16" are the plain model."""
+    from electra.inference.compiled_model import CompiledModel
+    from electra.weights.files import widen
+    from electra.weights.sources import open_source
+
+    if kind.startswith("torch "):
+        return in_torch("electra")(folder, kind.split()[1], threads)
+    (network,) = open_source(folder / "model").networks.values()
+    weights = {name: np.array(widen(array), np.float32) for name, array in network.tensors.items()}
+    model = CompiledModel(network.class_name, network.config, weights, kind, threads)
+
+    def answer(rows: list[Array]) -> list[Array]:
+        inputs = padded(rows)
+        return unpadded(inputs, model.predict(inputs)["logits"])
+
+    return answer
+
+
 def in_onnxruntime(folder: Path, kind: str, threads: int) -> Any:
     import onnxruntime
 
@@ -99,7 +118,7 @@ def their_pipeline(folder: Path, precision: str, threads: int) -> Any:
 
 
 ENGINES: dict[str, Callable[[Path, str, int], Any]] = {
-    "electra": in_torch("electra"),
+    "electra": ours,
     "transformers": in_torch("transformers"),
     "onnxruntime": in_onnxruntime,
     "openvino": in_openvino,

@@ -5,10 +5,11 @@
 
 Rows of 6 to 116 tokens of real text, 61 on average: "given", batches of 16 in the order given; "sorted", the same after sorting
 by length; "single", one by one. A round answers all rows; arrays of ids go in, logits of the real tokens come out, so padding
-is everyone's own to do or to avoid. onnxruntime and OpenVINO read the file that `electra convert --to onnx` writes; int8 is
-onnxruntime's dynamic quantization of it. All have the same number of threads and are at their defaults otherwise (OpenVINO's
-is bfloat16 where the processor has it). "texts" goes from lines of text to labels: electra's Predictor beside transformers'
-pipeline, on ElectraForSequenceClassification, with batches of 16, and the difference is one of probabilities.
+is everyone's own to do or to avoid. electra's are its encoder in C in every precision the processor has, and "torch", its plain
+model. onnxruntime and OpenVINO read the file that `electra convert --to onnx` writes; int8 is onnxruntime's dynamic quantization
+of it. All have the same number of threads and are at their defaults otherwise (OpenVINO's is bfloat16 where the processor has
+it). "texts" goes from lines of text to labels: electra's Predictor beside transformers' pipeline, on
+ElectraForSequenceClassification, with batches of 16, and the difference is one of probabilities.
 """
 
 import json
@@ -23,7 +24,7 @@ from document import axes, picture, table, write_section
 from engines import BATCH, ENGINES, TEXT_ENGINES
 from machine import described, facts, has_bfloat16
 from texts import LONGEST, corpus, files_of, lines_of, mixed_lengths, rows_of_lengths, vocabulary
-from turns import OURS, Answer, arguments, parsed, spread, take_turns, theirs_to_ours, told, write_results
+from turns import OURS, Answer, arguments, fastest, parsed, spread, take_turns, theirs_to_ours, told, write_results
 
 VOCABULARY = 30_522
 ROWS = {"small": 128, "base": 32}
@@ -41,17 +42,21 @@ def main() -> None:
     if options.table:
         write_section("inference", section(json.loads(options.out.read_text())))
         return
+    from electra.inference.compiled import kinds
+
     result: dict[str, Any] = facts(options.threads) | {"rows": ROWS, "measured": {}, "left_out": {}}
     precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
-    both = [f"{side} {precision}" for side in (OURS, "transformers") for precision in precisions]
+    ours = [f"{OURS} {kind}" for kind in (*kinds(), *(f"torch {precision}" for precision in precisions))]
+    theirs = [f"transformers {precision}" for precision in precisions]
+    contests = (
+        ([*ours, *theirs, "onnxruntime float32", "onnxruntime int8", "openvino"], WORKLOADS),
+        ([*(f"{OURS} {precision}" for precision in precisions), *theirs], (TEXTS,)),
+    )
     for size in options.sizes:
         rounds = 1 if options.quick else ROUNDS[size]
         with tempfile.TemporaryDirectory() as place:
             given = prepare(Path(place), size, options)
-            for names, workloads in (
-                ([*both, "onnxruntime float32", "onnxruntime int8", "openvino"], WORKLOADS),
-                (both, (TEXTS,)),
-            ):
+            for names, workloads in contests:
                 measured, missing = take_turns(
                     "inference", names, given, dict.fromkeys(workloads, rounds), threads=options.threads, warm=0
                 )
@@ -169,9 +174,8 @@ def cell(held: dict[str, Any], name: str) -> str:
     """Sentences a second, and what one of theirs takes to the fastest of ours."""
     if name not in held["rounds"]:
         return ""
-    ratios = held["theirs_to_ours"]["seconds"]
-    fastest = min(ratios, key=lambda own: spread([one["seconds"] for one in held["rounds"][own]])["median"])
-    times = f" [{ratios[fastest][name]['median']:.1f}]" if name in ratios[fastest] else ""
+    ratios = held["theirs_to_ours"]["seconds"][fastest(held["rounds"])]
+    times = f" [{ratios[name]['median']:.1f}]" if name in ratios else ""
     return f"{told(speeds(held, name), '.0f')}{times}"
 
 

@@ -25,7 +25,19 @@ import numpy as np
 from document import axes, picture, table, write_section
 from machine import described, facts, has_bfloat16, matrix_product, pretraining_operations
 from texts import corpus, files_of, mixed_lengths, padded, rows_of_lengths
-from turns import OURS, Answer, Rounds, arguments, parsed, spread, take_turns, theirs_to_ours, told, write_results
+from turns import (
+    OURS,
+    Answer,
+    Rounds,
+    arguments,
+    fastest,
+    parsed,
+    spread,
+    take_turns,
+    theirs_to_ours,
+    told,
+    write_results,
+)
 
 from electra.batch import Batch
 from electra.training.settings import PretrainSettings
@@ -186,13 +198,12 @@ def section(result: dict[str, Any]) -> list[str]:
 
 def rows_of(workload: str, held: dict[str, Any]) -> list[list[str]]:
     rounds = held["rounds"]
-    ratios = held["theirs_to_ours"]["seconds"]
-    fastest = min(ratios, key=lambda name: spread([one["seconds"] for one in rounds[name]])["median"])
+    ratios = held["theirs_to_ours"]["seconds"][fastest(rounds)]
     rows = []
     for name in [name for name in rounds if not name.startswith(PEAK)]:
         peaks = [one["operations"] / one["seconds"] for one in rounds[f"{PEAK} {name.split()[1]}"]]
         share = [one["operations"] / one["seconds"] / peak for one, peak in zip(rounds[name], peaks, strict=True)]
-        times = ratios[fastest].get(name)
+        times = ratios.get(name)
         last = rounds[name][-1]
         rows.append([
             workload if not rows else "", name, told(speeds(rounds[name]), ",.0f"),

@@ -28,7 +28,7 @@ from electra.config import ElectraConfig
 
 VOCABULARY, SHARE, ROUNDS = 30_522, 0.15, 2
 CORES = len(os.sched_getaffinity(0))
-SHARED = {"length": 128, "batch": 32, "width": 256, "depth": 12, "threads": CORES}
+SHARED = {"length": 128, "batch": 32, "width": 256, "depth": 12}
 POINTS: dict[str, Sequence[int]] = {
     "length": (64, 128, 256, 512),
     "batch": (1, 4, 16, 32, 64, 256),
@@ -36,7 +36,7 @@ POINTS: dict[str, Sequence[int]] = {
     "depth": (3, 6, 12, 24),
     "threads": tuple(sorted({1, 2, CORES} & set(range(1, CORES + 1)))),
 }
-QUICK = {"length": 32, "batch": 4, "width": 128, "depth": 2, "threads": CORES}
+QUICK = {"length": 32, "batch": 4, "width": 128, "depth": 2}
 SHARES_OF_TEXT = (1 / 8, 1 / 4, 1 / 2, 1)
 UNITS = {"length": "tokens a row", "batch": "rows", "width": "hidden size", "depth": "layers", "threads": "threads",
          "text": "MB of text"}  # fmt: skip
@@ -47,12 +47,12 @@ def main() -> None:
     if options.table:
         write_section("scaling", section(json.loads(options.out.read_text())))
         return
-    result: dict[str, Any] = facts(options.threads) | {"shared": SHARED, "measured": {}}
-    shared = QUICK if options.quick else SHARED
+    result: dict[str, Any] = facts(options.threads) | {"measured": {}}
+    shared = result["shared"] = (QUICK if options.quick else SHARED) | {"threads": options.threads}
     known: dict[str, dict[str, Any]] = {}
     for what, values in POINTS.items():
         for value in values[:1] if options.quick else values:
-            sizes = shared | {what: shared[what] if options.quick else value}
+            sizes = shared | {what: value}
             key = json.dumps(sizes)
             if key not in known:
                 known[key] = point(sizes, 1 if options.quick else ROUNDS)

@@ -1,12 +1,13 @@
 """What starting costs: `import electra`, help, a class beside transformers 4 and 5, and a first prediction from the command line.
 
-    python benchmarks/startup.py [--rounds 15] [--quick]
+    python benchmarks/startup.py [--rounds 7] [--quick]
     python benchmarks/startup.py --table
 
 Whole processes by the clock, taking turns, bytecode written in a round that does not count. The programs that import a
 class import torch first and tell what the class took after it. A prediction is one line of text to its label, by
 ElectraForSequenceClassification of size small with random weights: `electra predict MODEL FILE` beside the shortest program
-with transformers' Auto classes. Ratios are of the same round.
+with transformers' Auto classes, which is kept from importing TensorFlow and Flax, though they are installed here; scikit-learn
+and SciPy it imports where they are. Ratios are of the same round.
 """
 
 import json
@@ -20,7 +21,7 @@ from typing import Any
 
 from document import table, write_section
 from machine import described, facts
-from turns import ROOT, arguments, parsed, spread, write_results
+from turns import FOR_TRANSFORMERS, ROOT, arguments, parsed, spread, write_results
 
 TRANSFORMERS5 = ROOT / ".venv" / "peers" / "transformers5"  # `make setup` fills it
 ELECTRA = str(Path(sys.executable).with_name("electra"))
@@ -78,7 +79,7 @@ def programs(folder: str, text: str) -> dict[str, list[str]]:
 
 def measure(name: str, command: list[str], threads: int) -> dict[str, float]:
     """Of one process: seconds, seconds of processors, peak memory, and what it says its class took after torch (or 0)."""
-    variables = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)}
+    variables = os.environ | FOR_TRANSFORMERS | {"OMP_NUM_THREADS": str(threads)}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)
     if name in TRANSFORMERS5_PROGRAMS:
         variables["PYTHONPATH"] = f"{TRANSFORMERS5}{os.pathsep}{variables.get('PYTHONPATH', '')}"
@@ -97,7 +98,7 @@ def measure(name: str, command: list[str], threads: int) -> dict[str, float]:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=7)
     options = parsed(parser, "startup")
     if options.table:
         write_section("startup", section(json.loads(options.out.read_text())))
@@ -149,7 +150,7 @@ def section(report: dict[str, Any]) -> list[str]:
         "",
         f"`python benchmarks/startup.py --rounds {report['rounds']}`, whole processes that take turns, median (lowest to",
         "highest). A prediction is one line of text to its label by a model of size small: `electra predict MODEL FILE` beside",
-        "the shortest program with transformers' Auto classes.",
+        "the shortest program with transformers' Auto classes. transformers is kept from importing TensorFlow and Flax.",
         described(report),
         "",
         *table(head, [[f"`{name}`" if ":" not in name else name, *cells(name)] for name in report["seconds"]]),

@@ -31,6 +31,14 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 TRIES = ROOT / "runs" / "bench" / "quick"  # where --quick writes its results
 REST = 0.2  # seconds before a round, in which threads of the one before end their waiting
+# transformers imports every framework that is installed, and here all are: its users mostly have one.
+FOR_TRANSFORMERS = {
+    "USE_TORCH": "1",
+    "USE_TF": "0",
+    "USE_FLAX": "0",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
 OURS = "electra"  # the first word of our own contenders' names
 
 
@@ -40,8 +48,7 @@ class Contender:
     def __init__(self, script: str, name: str, given: Mapping[str, Any], threads: int) -> None:
         self.name = name
         variables = os.environ | {
-            "OMP_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1",
-            "USE_TORCH": "1", "USE_TF": "0", "USE_FLAX": "0", "TRANSFORMERS_VERBOSITY": "error",
+            "OMP_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads), **FOR_TRANSFORMERS,
         }  # fmt: skip
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
@@ -177,6 +184,12 @@ def theirs_to_ours(rounds: Rounds, key: str = "seconds") -> dict[str, dict[str, 
         for own in rounds
         if own.split()[0] == OURS
     }
+
+
+def fastest(rounds: Rounds) -> str:
+    """Which of our contenders has the lowest median of seconds."""
+    ours = [name for name in rounds if name.split()[0] == OURS]
+    return min(ours, key=lambda name: spread([one["seconds"] for one in rounds[name]])["median"])
 
 
 def told(values: Sequence[float], form: str) -> str:
