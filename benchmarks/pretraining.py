@@ -16,15 +16,16 @@ square matrices, measured in the same turns) is made of. richarddwang's training
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from batches import read_batches, write_batches
 from document import axes, picture, table, write_section
 from machine import described, facts, has_bfloat16, matrix_product, pretraining_operations
-from texts import corpus, files_of, mixed_lengths, padded, rows_of_lengths
+from texts import files_of
 from turns import (
     OURS,
     Answer,
@@ -64,7 +65,10 @@ def main() -> None:
     result: dict[str, Any] = facts(options.threads) | {"updates": UPDATES, "measured": {}}
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as place:
-            given = {"size": size, **write_batches(Path(place), size, options.corpus)}
+            most = UPDATES[size] * (1 + max(ROUNDS.values()))
+            given = {"size": size, "batches": place} | write_batches(
+                Path(place), files_of(options.corpus), VOCABULARY[size], shape=(most, B, L)
+            )
             measured, result["left_out"] = take_turns(
                 "pretraining", [*names, "electra-pytorch float32"], given, rounds, threads=options.threads
             )
@@ -75,29 +79,6 @@ def main() -> None:
 def with_ratios(rounds: Rounds) -> dict[str, Any]:
     trainers = {name: held for name, held in rounds.items() if not name.startswith(PEAK)}
     return {"rounds": rounds, "theirs_to_ours": {key: theirs_to_ours(trainers, key) for key in MEASURES}}
-
-
-def write_batches(folder: Path, size: str, files: Sequence[str]) -> dict[str, Any]:
-    """For each workload a file with the arrays (batches, B, L) of as many batches as it takes; the ids of special tokens."""
-    from electra.data.batches import batch
-    from electra.data.corpus import Corpus
-    from electra.data.segments import build_segments
-
-    place = corpus(files_of(files), VOCABULARY[size])
-    held = Corpus.open(place)
-    special, segments, rng = held.special_ids, build_segments(held, L, 0), np.random.default_rng(0)
-    most = UPDATES[size] * (1 + max(ROUNDS.values()))
-    ids = rng.integers(len(special), VOCABULARY[size], (most * B, L))
-    ids[:, 0], ids[:, -1] = special["cls"], special["sep"]
-    mixed = rows_of_lengths(place, mixed_lengths(most * B), special["cls"], special["sep"])
-    for name, arrays in {
-        "real text": vars(batch(segments, seed=0, step=0, batch_size=most * B)),
-        "random ids": padded(list(ids)),
-        "mixed lengths": padded(mixed),
-    }.items():
-        held_arrays = {key: np.asarray(array, np.int32) for key, array in arrays.items() if array is not None}
-        np.savez(folder / f"{name}.npz", **{key: a.reshape(most, B, -1) for key, a in held_arrays.items()})
-    return {"batches": str(folder), "special_ids": special}
 
 
 # -- the contenders -----------------------------------------------------------------------------------------------------
@@ -158,17 +139,6 @@ def our_step(
         return values["mlm_loss"], values["discriminator_loss"]
 
     return step
-
-
-def read_batches(path: Path) -> list[Batch]:
-    """Each cut to its longest row."""
-    with np.load(path) as file:
-        held = {key: file[key] for key in ("input_ids", "attention_mask", "token_type_ids")}
-    longest = held["attention_mask"].any(1).sum(1)  # (batches,)
-    return [
-        Batch(**{key: np.ascontiguousarray(array[number, :, :length]) for key, array in held.items()})
-        for number, length in enumerate(longest.tolist())
-    ]
 
 
 # -- the section of docs/results.md -------------------------------------------------------------------------------------
