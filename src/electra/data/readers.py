@@ -92,47 +92,57 @@ class SourceReader:
         """The file's documents, each in one or more pieces. Raises CorpusError by the reading's policies."""
         lines: list[str] = []
         characters, is_open = 0, False
-        for line in self._lines():
-            if line is None:
+        for run, ends in self._runs():
+            self.report.lines += len(run)
+            is_open = is_open or bool(run)
+            size = sum(map(len, run))
+            if characters + size < PIECE:
+                lines += run
+                characters += size
+            else:
+                for line in run:
+                    lines.append(line)
+                    characters += len(line)
+                    if characters >= PIECE:
+                        yield Piece(lines, False)
+                        lines, characters = [], 0
+            if ends:
                 if is_open:
                     self.report.documents += 1
                     yield Piece(lines, True)
                 lines, characters, is_open = [], 0, False
-                continue
-            lines.append(line)
-            is_open = True
-            self.report.lines += 1
-            characters += len(line)
-            if characters >= PIECE:
-                yield Piece(lines, False)
-                lines, characters = [], 0
         if is_open:
             self.report.documents += 1
             yield Piece(lines, True)
 
-    def _lines(self) -> Iterator[str | None]:
-        """Lines with something in them; None where a document ends (perhaps several times in a row)."""
+    def _runs(self) -> Iterator[tuple[list[str], bool]]:
+        """Lines of one document with something in them, perhaps none, and whether the document ends behind them."""
         if self.source.format == ".txt":
             texts = decode(self._bytes.blocks(), self.report, errors=self.reading.errors)
-            yield from self._marked(split_lines(texts, self.report))
+            for lines in split_lines(texts, self.report):
+                yield from self._runs_of(lines)
             return
         for text in self._json_texts() if self.source.format == ".jsonl" else self._parquet_texts():
-            yield from self._marked(
-                part for line in clean(text, self.report).split("\n") for part in short_lines(line, self.report)
-            )
+            yield from self._runs_of(short_lines(clean(text, self.report).split("\n"), self.report))
             if self._rule != "file":
-                yield None
+                yield [], True
 
-    def _marked(self, lines: Iterable[str]) -> Iterator[str | None]:
+    def _runs_of(self, lines: list[str]) -> Iterator[tuple[list[str], bool]]:
+        if self.report.invalid_bytes:
+            settled = (settle_invalid(line, self.report, self.reading.errors) for line in lines)
+            lines = [line for line in settled if line is not None]
+        lines = [line.strip() for line in lines]
+        if self._rule != "blank-line":
+            yield [line for line in lines if line], False
+            return
+        run: list[str] = []
         for line in lines:
-            settled = settle_invalid(line, self.report, self.reading.errors)
-            if settled is None:
-                continue
-            settled = settled.strip()
-            if settled:
-                yield settled
-            elif self._rule == "blank-line":
-                yield None
+            if line:
+                run.append(line)
+            else:
+                yield run, True
+                run = []
+        yield run, False
 
     def _json_texts(self) -> Iterator[str]:
         for number, record in enumerate(self._json_lines(), start=1):

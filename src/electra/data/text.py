@@ -125,8 +125,8 @@ def settle_invalid(line: str, report: FileReport, errors: str) -> str | None:
     return line.replace(INVALID, REPLACEMENT)
 
 
-def split_lines(texts: Iterable[str], report: FileReport) -> Iterator[str]:
-    """The lines of a text that arrives in blocks, without their ends, cleaned; over-long ones in parts.
+def split_lines(texts: Iterable[str], report: FileReport) -> Iterator[list[str]]:
+    """The lines of a text that arrives in blocks, a list per block, without their ends, cleaned; over-long ones in parts.
 
     Of a file cut short by damage the last, incomplete line is left out.
     """
@@ -136,17 +136,22 @@ def split_lines(texts: Iterable[str], report: FileReport) -> Iterator[str]:
         block = "\r" + block if held_return else block
         held_return = block.endswith("\r")
         *lines, rest = (rest + clean(block[:-1] if held_return else block, report)).split("\n")
-        for line in lines:
-            yield from short_lines(line, report)
+        yield short_lines(lines, report)
         if len(rest) > MAX_LINE:
-            *parts, rest = short_lines(rest, report)
-            yield from parts
+            *parts, rest = short_lines([rest], report)
+            yield parts
     if rest and not report.damage:
-        yield from short_lines(rest, report)
+        yield short_lines([rest], report)
 
 
-def short_lines(line: str, report: FileReport) -> Iterator[str]:
-    """The line itself, or its parts of at most MAX_LINE characters, cut at whitespace where there is some."""
+def short_lines(lines: list[str], report: FileReport) -> list[str]:
+    """The lines, those of more than MAX_LINE characters in parts, cut at whitespace where there is some."""
+    if max(map(len, lines), default=0) <= MAX_LINE:
+        return lines
+    return [part for line in lines for part in _parts(line, report)]
+
+
+def _parts(line: str, report: FileReport) -> Iterator[str]:
     start = 0
     while len(line) - start > MAX_LINE:
         space = _last_space(line, start + MAX_LINE // 2, start + MAX_LINE)

@@ -51,20 +51,25 @@ static inline uint32_t follow(const Reader *r, uint32_t node, uint8_t byte) {
     return place;
 }
 
-/* Make the tree of `count` pieces, which stand one after another in `bytes`, each up to its end. The root is node 1. */
-void plant(Reader *r, const uint8_t *bytes, const int64_t *ends, const int32_t *ids, int64_t count) {
-    int64_t at = 0;
+/* Make the tree of `count` pieces, which stand one after another in `bytes`, each up to its end. Returns how many nodes.
+   Node 0 is no node, 1 the root. */
+int64_t plant(Reader *r, const uint8_t *bytes, const int64_t *ends, const int32_t *ids, int64_t count) {
+    int64_t at = 0, made = 2;
     r->nodes[0].from = r->nodes[1].from = UINT32_MAX;
     for (int64_t i = 0; i < count; i++) {
         uint32_t node = 1;
         for (; at < ends[i]; at++) {
             uint32_t next = follow(r, node, bytes[at]);
-            if (!r->nodes[next].from) r->nodes[next] = (Node){node << 8 | bytes[at], -1};
+            if (!r->nodes[next].from) {
+                r->nodes[next] = (Node){node << 8 | bytes[at], -1};
+                made++;
+            }
             node = next;
         }
         r->nodes[node].piece = ids[i];
     }
     r->continued = follow(r, follow(r, 1, '#'), '#');
+    return made;
 }
 
 /* The ids of the open word, always the longest piece that fits; closes it. Returns how many. */

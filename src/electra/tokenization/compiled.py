@@ -22,13 +22,13 @@ from electra.tokenization.wordpiece import MAX_WORD_CHARACTERS, replace_surrogat
 BLOCK = 1 << 18  # characters handled at a time: they and their ids stay in the processor's cache
 SLOTS = 1 << 18  # units remembered at most: 8 MB
 CODE_POINTS = 1 << 21  # all that UTF-8 can spell; of their 32 MB those of characters met are really taken
-MOST_NODES = 1 << 22  # beginnings of pieces; the tables of C end at 2^24
+MOST_BYTES = 1 << 22  # of a vocabulary's pieces: places in the tree have 24 bits
 ROOM = MAX_WORD_CHARACTERS + 16  # ids that one character can lead to
 PADDING = " " * 128  # what C may look at behind a text
 WIDEST = 15  # bytes that a character may become
 
-# Two marks that stay in a normalised text, of a high and of a low combining class: a mark of any class trades places
-# with one of them.
+# Two marks that stay in a normalised text, of combining classes 224 and 216: of all characters between them, only those
+# that are no marks keep them in this order.
 HIGH, LOW = "\u302e", "\U0001d165"
 
 
@@ -62,7 +62,7 @@ def _functions() -> ctypes.CDLL | None:
     if functions is not None:
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         functions.plant.argtypes = (pointer, pointer, pointer, pointer, number)
-        functions.plant.restype = None
+        functions.plant.restype = number
         functions.encode.argtypes = (pointer, ctypes.c_char_p, number, pointer, number, pointer)
         functions.encode.restype = number
     return functions
@@ -77,6 +77,7 @@ class CompiledEncoder:
 
     def __init__(self, functions: ctypes.CDLL, backend: Backend, *, block: int = BLOCK, slots: int = SLOTS) -> None:
         self._functions, self._backend, self._block = functions, backend, block
+        self._normalize = backend.normalizer.normalize_str
         self._lock = threading.Lock()  # the tables are written to while the interpreter runs other threads
         self._slots = np.zeros((slots, 8), np.int32)
         self._characters = np.zeros((CODE_POINTS, 1 + WIDEST), np.uint8)
@@ -92,21 +93,22 @@ class CompiledEncoder:
     def of(cls, backend: Backend) -> Self | None:
         """The encoder of a backend; None where there is no compiled code, or it cannot hold the vocabulary."""
         functions = _functions()
-        has_room = sum(map(len, backend.get_vocab(with_added_tokens=False))) < MOST_NODES // 4
-        return cls(functions, backend) if functions is not None and has_room else None
+        size = sum(len(piece.encode("utf-8", "surrogatepass")) for piece in backend.get_vocab(with_added_tokens=False))
+        return cls(functions, backend) if functions is not None and size < MOST_BYTES else None
 
     def _plant(self, vocabulary: dict[str, int]) -> None:
         """Make the tree of pieces, in a hash table at most two thirds full."""
         pieces = [piece.encode("utf-8", "surrogatepass") for piece in vocabulary]
-        beginnings = {piece[:size] for piece in pieces for size in range(len(piece) + 1)}
-        places = 1 << (3 * (len(beginnings) + 2) // 2).bit_length()
-        self._nodes = np.zeros((places, 2), np.uint32)
-        self._reader.nodes, self._reader.last_node = self._nodes.ctypes.data, places - 1
         ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
         ids = np.fromiter(vocabulary.values(), np.int32, len(vocabulary))
-        self._functions.plant(
-            ctypes.byref(self._reader), b"".join(pieces), ends.ctypes.data, ids.ctypes.data, len(pieces)
-        )
+        nodes = sum(map(len, pieces)) + 2
+        for _ in range(2):  # the second time we know how many there are
+            places = 1 << (3 * nodes // 2).bit_length()
+            self._nodes = np.zeros((places, 2), np.uint32)
+            self._reader.nodes, self._reader.last_node = self._nodes.ctypes.data, places - 1
+            nodes = self._functions.plant(
+                ctypes.byref(self._reader), b"".join(pieces), ends.ctypes.data, ids.ctypes.data, len(pieces)
+            )
 
     def encode(self, lines: Sequence[str]) -> tuple[Ids, Lengths]:
         """The ids of the lines, one after another, and how many each line has.
@@ -158,7 +160,7 @@ class CompiledEncoder:
 
     def _learn(self, char: str) -> None:
         """Note what a character becomes inside a word; a space stands where it ends one."""
-        normal = self._backend.normalizer.normalize_str(char)
+        normal = self._normalize(char)
         words = self._backend.pre_tokenizer.pre_tokenize_str(f"a{normal}a")
         becomes = " ".join(word for word, _ in words)[1:-1].encode()
         if len(becomes) > WIDEST or any(map(self._moves, normal)):
@@ -168,12 +170,8 @@ class CompiledEncoder:
         row[0] = len(becomes) + 1
 
     def _moves(self, char: str) -> bool:
-        """Whether a character may trade places with a mark beside it."""
-        normalize = self._backend.normalizer.normalize_str
-        return any(
-            normalize(first + second) != normalize(first) + normalize(second)
-            for first, second in ((HIGH, char), (char, LOW))
-        )
+        """Whether a character trades places with marks beside it when a text is normalised."""
+        return self._normalize(HIGH + char + LOW) != HIGH + self._normalize(char) + LOW
 
 
 def _utf8(text: str) -> bytes:
