@@ -2,10 +2,10 @@
 
     text -> pieces -> overlapping windows -> a logit for each piece -> a probability for each word
 
-Unusual here: a word's score is the mean of its pieces' probabilities. That finds a replaced word among those of its sentence
-more often than the highest of its pieces does, or the first: long words have more pieces to be unlucky with. Of the windows
-over a long text, half of each shared with the next, a piece is answered by the one where it has most pieces around it.
-Both were chosen by measuring; see docs/results.md.
+Unusual here: a word's score is the mean of its pieces' probabilities. With it the replaced word is the one with the highest
+score a little more often than with the highest of its pieces, which long words have more of to be unlucky with; over the words
+of all texts together the highest ranks a little better. Of the windows over a long text, half of each shared with the next, a
+piece is answered by the one where it has most pieces around it. Both were chosen by measuring; see docs/results.md.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -387,14 +387,14 @@ function showTab(name, { values = null, model = null, focus = false } = {}) {
 
 const brief = (example) => {
   const text = Object.values(example).flat().find((value) => value);
-  return text.length > 34 ? `${text.slice(0, 32).trimEnd()}…` : text;
+  return text.length > 28 ? `${text.slice(0, 26).trimEnd()}…` : text;
 };
 
 /** Fields with these values. */
 function fill(values) {
   byId("fields").replaceChildren(...TABS[state.tab].fields.flatMap(([name, label, kind]) => {
     if (kind === "several") return choiceFields(name, label, values[name] || ["", ""]);
-    const field = kind === "line" ? make("input", { name, type: "text" }) : make("textarea", { name, rows: kind === "optional" ? 1 : 4, spellcheck: "false" });
+    const field = kind === "line" ? make("input", { name, type: "text" }) : make("textarea", { name, rows: kind === "optional" ? 1 : 3, spellcheck: "false" });
     if (kind === "optional") field.style.minHeight = "2.8rem";
     field.value = values[name] || "";
     return [make("label", {}, label, field)];
