@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from small_tuning import MODEL
 
@@ -129,19 +130,12 @@ class Served:
 
     def until(self, name, value):
         """Wait until a metric has a value."""
-        for _ in range(1000):
-            if self.metric(name) == value:
-                return
-            time.sleep(0.01)
-        raise AssertionError(f"{name} is {self.metric(name)}, not {value}")
+        eventually(lambda: self.metric(name) == value)
 
     def until_draining(self):
         """Wait until it says that it is not ready, or says nothing any more."""
-        try:
-            while self.ask("GET", "/readyz")[0] == 200:
-                time.sleep(0.01)
-        except (OSError, http.client.HTTPException):
-            pass
+        with suppress(OSError, http.client.HTTPException):
+            eventually(lambda: self.ask("GET", "/readyz")[0] == 503)
 
     def end(self, *signals):
         """(exit code, all it said on standard output and error) after signals; it has to end by itself."""
@@ -149,6 +143,15 @@ class Served:
             self.process.send_signal(number)
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, self.told + err
+
+
+def eventually(holds):
+    """Wait until something holds."""
+    for _ in range(3000):
+        if holds():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to pass")
 
 
 def rest(connection):

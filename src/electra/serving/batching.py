@@ -1,7 +1,8 @@
 """One thread for each model, fed from a bounded queue: inputs of different requests are answered together.
 
 Unusual here: a batch is what waits when the model is free, so a lone request is answered at once and a crowd in full batches;
-nothing sleeps. Work whose request is over (answered too late, or the client left) is taken out of the queue.
+nothing sleeps. Work whose request is over (it is too late, or the client left) is taken out of the queue. And no more is taken
+in than will be answered in half the time there is: a queue as long as the deadline would have every answer come too late.
 """
 
 import asyncio
@@ -21,6 +22,9 @@ from electra.serving.limits import Limits
 from electra.serving.reading import characters
 
 CHARACTERS = 1_000  # of an input, on average over a batch: fewer inputs go together where they are longer
+SHARE = (
+    0.5  # of the deadline, in which what is taken in should be answered; the rest is for what takes longer than before
+)
 Input = dict[str, Any]
 Answer = dict[str, Any]
 
@@ -87,12 +91,12 @@ class Worker:
         return job
 
     def check_room(self, count: int = 1) -> None:
-        """Raises Fault (429) where so many inputs do not fit into the queue."""
-        if len(self.waiting) + count > self.limits.queue:
-            raise Fault(
-                429, "queue_full", f"{len(self.waiting)} inputs wait, at most {self.limits.queue} may; send it again later",
-                retry_after=self.retry_after,
-            )  # fmt: skip
+        """Raises Fault (429) where so many inputs do not fit into the queue, or would not be answered in time."""
+        waiting = len(self.waiting)
+        seconds = (waiting + count + self.limits.batch_size) * self.seconds_per_input  # with the batch that is at work
+        is_late = waiting > 0 and seconds > self.limits.deadline_seconds * SHARE
+        if is_late or waiting + count > self.limits.queue:
+            raise Fault(429, "queue_full", f"{waiting} inputs wait; send it again later", retry_after=self.retry_after)
 
     @property
     def retry_after(self) -> int:
