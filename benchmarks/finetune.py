@@ -237,7 +237,7 @@ def section(result: dict[str, Any]) -> list[str]:
         ),
         "",
         *[conclusion(one) for one in result["measured"]],
-        "Trainer corrects the bias of Adam's moments; ours, as the original, does not, and rows of equal length share its batches.",
+        "Trainer corrects the bias of Adam's moments; ours, as the original, does not, and its batches are of like lengths.",
         "The goal is half of Trainer's time. File: [finetune.json](../benchmarks/results/finetune.json).",
     ]
 
