@@ -29,6 +29,7 @@ def evaluate(
     columns: tyro.conf.OmitArgPrefixes[Columns] = COLUMNS,
     predictions: Path | None = None,
     json_lines: Annotated[bool, tyro.conf.arg(name="json", help="one JSON object instead of lines")] = False,
+    engine: str = "float32",
     framework: str = "torch",
     batch_size: int = 32,
     device: str = "auto",
@@ -47,7 +48,8 @@ def evaluate(
         split: train, dev or test
         columns: the names of your columns
         predictions: a file to write the predictions to, one JSON object a line
-        framework: what computes: torch, tf or flax
+        engine: auto, float32, bfloat16, int8, or plain, which is the framework's model
+        framework: whose model computes where the engine is plain; torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
         threads: of the processor; 0: all cores; 1 is faster where other programs use the cores
@@ -61,7 +63,7 @@ def evaluate(
     if (task is None) == (file is None) or (task is not None and data is None):
         raise UsageError("give a labelled FILE, or --task with --data FOLDER")
     settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
-    predictor = Predictor(model, settings, framework=framework)
+    predictor = Predictor(model, settings, framework=framework, engine=engine)
     purpose = predictor.purpose
     kind = purpose.kind
     examples: list[Example]

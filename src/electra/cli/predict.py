@@ -17,6 +17,7 @@ def predict(
     *,
     out: Path | None = None,
     nbest: int = 3,
+    engine: str = "auto",
     framework: str = "torch",
     batch_size: int = 32,
     device: str = "auto",
@@ -28,11 +29,12 @@ def predict(
     needs it; "id" is given back. A line that cannot be used gives {"line", "error"} in its place, and exit code 65 at the end.
 
     Args:
-        model: RUN/model of electra finetune, or RUN
+        model: RUN/model of electra finetune, or RUN; or what electra convert --to onnx made of RUN/model
         file: one text or JSON object a line; - for standard input
         out: where to write; by default standard output
         nbest: of answers to questions: how many candidates of whole words are listed, the likeliest first
-        framework: what computes: torch, tf or flax
+        engine: float32, bfloat16, int8, or plain, which is the framework's model; auto: the faster of the first two
+        framework: whose model computes where the engine is plain; torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
         threads: of the processor; 0: all cores; 1 is faster where other programs use the cores
@@ -44,7 +46,7 @@ def predict(
     settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
     if file != "-" and not Path(file).is_file():
         raise DataError(f"{file} does not exist; give a file with one text a line, or - for standard input")
-    predictor = Predictor(model, settings, framework=framework)
+    predictor = Predictor(model, settings, framework=framework, engine=engine)
     bad = 0
     with ExitStack() as stack:
         target = sys.stdout if out is None else stack.enter_context(out.open("w", encoding="utf-8"))

@@ -5,6 +5,7 @@ is not left behind. Batch, choices and length stay free; masks and token types a
 """
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +16,14 @@ import numpy as np
 
 from electra.errors import UsageError, WeightsError, install_hint
 from electra.heads import HEADS
+from electra.inference.session import FILE, open_session
+from electra.training.tune_files import TASK
 from electra.weights.checkpoint import write_folder_atomically
 from electra.weights.convert import check_target
 from electra.weights.files import WEIGHTS, Array
 from electra.weights.folders import save_model
 from electra.weights.sources import Source
 
-FILE = "model.onnx"
 OPSET = 18
 TOLERANCE = 1e-4  # the largest difference of two numbers that is allowed
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -34,6 +36,8 @@ def export_source(
     source: Source, target: Path, *, also: Callable[[Path], None] | None = None, overwrite: bool = False
 ) -> list[str]:
     """Write model.onnx and config.json for each network of a source; what was written and compared, a line each.
+
+    The task.json of a tuned model comes along, so that `electra predict` answers with the exported one.
 
     A single network of a model folder becomes the folder `target`; otherwise it gets a folder for each network.
     also    writes what belongs beside the models, into the folder that is about to become the target
@@ -53,6 +57,8 @@ def export_source(
             lines.append(
                 f"{name}: {network.class_name}, {FILE}, opset {OPSET}, differs from the model by {difference:.1e} at most"
             )
+        if source.is_single and (source.folder / TASK).is_file():
+            shutil.copyfile(source.folder / TASK, stage / TASK)
         if also is not None:
             also(stage)
     return lines
@@ -103,15 +109,6 @@ def largest_difference(model: Any, path: Path, names: list[str]) -> float:
         for name, answer in zip(names, session.run(names, inputs), strict=True):
             found = max(found, float(np.abs(expected[name].numpy() - answer).max()))
     return found
-
-
-def open_session(path: Path) -> Any:
-    """An ONNX file, ready to answer on the CPU."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise install_hint("onnxruntime", "onnx", f"running {path}") from None
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
 def _inputs(model: Any, rows: int, length: int) -> dict[str, Array]:

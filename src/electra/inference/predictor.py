@@ -11,41 +11,47 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from electra.errors import DataError
+from electra.inference.engine import open_engine
 from electra.inference.shown import with_nbest
 from electra.tasks.task import ChoiceExample, Example, Prediction, QuestionExample, TaggedExample, TextExample
 from electra.tokenization import load_tokenizer
 from electra.training.tune_batches import padding_multiple, predict_all
 from electra.training.tune_files import TASK, read_purpose
 from electra.training.tune_settings import TuneSettings
-from electra.training.tuner import open_tuner
-from electra.weights.files import widen
 from electra.weights.hub import local_folder
-from electra.weights.sources import open_source
 
 WINDOW = 1024  # lines that are sorted by length together
 WORD = re.compile(r"\w+|[^\w\s]")  # of plain text that is to be tagged: words, and each other sign
 
 
 class Predictor:
-    """The model of a folder that `electra finetune` wrote (RUN/model), or of a run (RUN).
+    """The model of a folder that `electra finetune` wrote (RUN/model), of a run (RUN), or of one exported from them.
 
+    settings   batch_size, device, threads (0: all cores) and, where no engine is named, precision (auto: float32)
+    framework  what computes by its plain model where it is not torch: tf or flax
+    engine     auto, float32, bfloat16, int8 or plain; see electra.inference.engine
     Raises DataError where the folder does not say what the model was tuned for.
     """
 
-    def __init__(self, model: str | Path, settings: TuneSettings | None = None, *, framework: str = "torch") -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        settings: TuneSettings | None = None,
+        *,
+        framework: str = "torch",
+        engine: str | None = None,
+    ) -> None:
         folder = Path(model)
         if (folder / "model" / TASK).is_file():
             folder = folder / "model"
         folder = folder if folder.is_dir() else local_folder(str(model))
         self.purpose = read_purpose(folder)
-        (network,) = open_source(folder).networks.values()
         settings = settings or TuneSettings()
-        weights = {name: np.array(widen(array), np.float32) for name, array in network.tensors.items()}
+        if engine is None:
+            engine = "float32" if settings.precision == "auto" else settings.precision
         self.tokenizer = load_tokenizer(folder)
-        self.tuner = open_tuner(framework, network.class_name, network.config, weights, settings, seed=0)
+        self.engine = open_engine(folder, settings, framework=framework, engine=engine)
         self.batch_size = settings.batch_size
         self.multiple = padding_multiple(self.purpose.max_length, framework)
 
@@ -56,7 +62,7 @@ class Predictor:
         purpose = self.purpose
         features = purpose.kind.features(examples, self.tokenizer, purpose.labels, purpose.max_length)
         outputs = predict_all(
-            self.tuner, features, batch_size=self.batch_size, pad_token_id=self.tokenizer.pad_token_id,
+            self.engine, features, batch_size=self.batch_size, pad_token_id=self.tokenizer.pad_token_id,
             multiple=self.multiple,
         )  # fmt: skip
         return purpose.kind.predictions(examples, features, outputs, purpose.labels)

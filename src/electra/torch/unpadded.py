@@ -18,6 +18,7 @@ from torch.nn import functional
 from electra.config import ElectraConfig
 from electra.errors import InputError
 from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
+from electra.torch.checks import check_inputs
 from electra.torch.model import ElectraModel
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -47,7 +48,7 @@ class UnpaddedEncoder(nn.Module):
 
     def __init__(self, model: ElectraModel, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.embeddings, self.dtype = model.embeddings, dtype
+        self.config, self.embeddings, self.dtype = model.config, model.embeddings, dtype
         self.project = model.embeddings_project if hasattr(model, "embeddings_project") else nn.Identity()
         self.layers = [_Layer(layer, dtype) for layer in model.encoder.layer]
 
@@ -61,6 +62,7 @@ class UnpaddedEncoder(nn.Module):
         **__: Any,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """As ElectraModel's with these arguments: last_hidden_state (B, L, H), or (B, 1, H) with first_only."""
+        check_inputs(self.config, input_ids, attention_mask, token_type_ids, None, None)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         if not mask[:, 0].all():
             raise InputError("a row begins with padding; pad rows at their end")
