@@ -15,7 +15,9 @@ def test_scores_candidates_and_suggestions_are_those_of_pytorch(framework, short
     for found, expected in zip(ours.predict(inputs), theirs.predict(inputs), strict=True):
         scores = [[word["score"] for word in answer["words"]] for answer in (found, expected)]
         np.testing.assert_allclose(*scores, atol=1e-5)
-    answers = [model.generator.predict([{"text": TEXT.replace("river", "[MASK]"), "count": 4}]) for model in (ours, theirs)]
+    answers = [
+        model.generator.predict([{"text": TEXT.replace("river", "[MASK]"), "count": 4}]) for model in (ours, theirs)
+    ]
     found, expected = ([c["score"] for c in answer[0]["masks"][0]["candidates"]] for answer in answers)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     found, expected = (
