@@ -4,6 +4,7 @@ An engine is opened with the folder, its kind (a precision) and the number of th
 logits of each row's tokens; or it takes texts and gives the probability of the second label.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,46 +21,45 @@ def unpadded(inputs: dict[str, Array], logits: Array) -> list[Array]:
     return [row[:length] for row, length in zip(logits, inputs["attention_mask"].sum(1), strict=True)]
 
 
-def in_torch(library: str) -> Callable[[Path, str, int], Any]:
-    """The model class of electra or transformers, called with padded rows; bfloat16 is torch's autocast."""
+def theirs(folder: Path, precision: str, threads: int) -> Any:
+    """transformers' class, called with padded rows; bfloat16 is torch's autocast."""
+    import torch
+    from transformers import ElectraForPreTraining
 
-    def start(folder: Path, precision: str, threads: int) -> Any:
-        import importlib
-
-        import torch
-
-        del threads  # as OMP_NUM_THREADS has it
-        model = importlib.import_module(library).ElectraForPreTraining.from_pretrained(folder / "model").eval()
-
-        def answer(rows: list[Array]) -> list[Array]:
-            inputs = padded(rows)
-            tensors = {key: torch.from_numpy(array) for key, array in inputs.items()}
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = model(**tensors).logits
-            return unpadded(inputs, logits.float().numpy())
-
-        return answer
-
-    return start
-
-
-def ours(folder: Path, kind: str, threads: int) -> Any:
-    """The compiled encoder in float32, bfloat16 or int8; "torch float32" and "torch bfloat16" are the plain model."""
-    from electra.inference.compiled_model import CompiledModel
-    from electra.weights.files import widen
-    from electra.weights.sources import open_source
-
-    if kind.startswith("torch "):
-        return in_torch("electra")(folder, kind.split()[1], threads)
-    (network,) = open_source(folder / "model").networks.values()
-    weights = {name: np.array(widen(array), np.float32) for name, array in network.tensors.items()}
-    model = CompiledModel(network.class_name, network.config, weights, kind, threads)
+    del threads  # as OMP_NUM_THREADS has it
+    model = ElectraForPreTraining.from_pretrained(folder / "model").eval()
 
     def answer(rows: list[Array]) -> list[Array]:
         inputs = padded(rows)
-        return unpadded(inputs, model.predict(inputs)["logits"])
+        tensors = {key: torch.from_numpy(array) for key, array in inputs.items()}
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = model(**tensors).logits
+        return unpadded(inputs, logits.float().numpy())
 
     return answer
+
+
+def ours(folder: Path, kind: str, threads: int) -> Any:
+    """An engine of electra.inference by its name; "torch float32" and "torch bfloat16" are what it takes without its C."""
+    engine = our_engine(kind)
+    from electra.inference.engine import open_engine
+    from electra.training.tune_settings import TuneSettings
+
+    opened = open_engine(folder / "model", TuneSettings(device="cpu", threads=threads), engine=engine)
+
+    def answer(rows: list[Array]) -> list[Array]:
+        inputs = padded(rows)
+        return unpadded(inputs, opened.predict(inputs)["logits"])
+
+    return answer
+
+
+def our_engine(kind: str) -> str:
+    """The name of the engine; our own C is turned off in this process where it is to be torch."""
+    *torch, engine = kind.split()
+    if torch:
+        os.environ["ELECTRA_NATIVE"] = "0"
+    return engine
 
 
 def in_onnxruntime(folder: Path, kind: str, threads: int) -> Any:
@@ -90,12 +90,12 @@ def in_openvino(folder: Path, kind: str, threads: int) -> Any:
     return answer
 
 
-def our_predictor(folder: Path, precision: str, threads: int) -> Any:
+def our_predictor(folder: Path, kind: str, threads: int) -> Any:
+    engine = our_engine(kind)
     from electra.inference.predictor import Predictor
     from electra.training.tune_settings import TuneSettings
 
-    settings = TuneSettings(batch_size=BATCH, precision=precision, threads=threads)
-    predictor = Predictor(folder / "tuned", settings)
+    predictor = Predictor(folder / "tuned", TuneSettings(batch_size=BATCH, threads=threads), engine=engine)
     return lambda texts: [list(found["probabilities"].values())[1] for found in predictor.predict_lines(texts)]
 
 
@@ -119,7 +119,7 @@ def their_pipeline(folder: Path, precision: str, threads: int) -> Any:
 
 ENGINES: dict[str, Callable[[Path, str, int], Any]] = {
     "electra": ours,
-    "transformers": in_torch("transformers"),
+    "transformers": theirs,
     "onnxruntime": in_onnxruntime,
     "openvino": in_openvino,
 }

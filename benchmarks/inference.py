@@ -5,11 +5,12 @@
 
 Rows of 6 to 116 tokens of real text, 61 on average: "given", batches of 16 in the order given; "sorted", the same after sorting
 by length; "single", one by one. A round answers all rows; arrays of ids go in, logits of the real tokens come out, so padding
-is everyone's own to do or to avoid. electra's are its encoder in C in every precision the processor has, and "torch", its plain
-model. onnxruntime and OpenVINO read the file that `electra convert --to onnx` writes; int8 is onnxruntime's dynamic quantization
-of it. All have the same number of threads and are at their defaults otherwise (OpenVINO's is bfloat16 where the processor has
-it). "texts" goes from lines of text to labels: electra's Predictor beside transformers' pipeline, on
-ElectraForSequenceClassification, with batches of 16, and the difference is one of probabilities.
+is everyone's own to do or to avoid. electra's are its engines: its own C in every precision the processor has, "torch", which
+it takes without a compiler, and "plain", the model with padding. onnxruntime and OpenVINO read the file that `electra convert
+--to onnx` writes; int8 is onnxruntime's dynamic quantization of it. All have the same number of threads and are at their
+defaults otherwise (OpenVINO's is bfloat16 where the processor has it). "texts" goes from lines of text to labels: electra's
+Predictor beside transformers' pipeline, on ElectraForSequenceClassification, with batches of 16, and the difference is one of
+probabilities.
 """
 
 import json
@@ -44,18 +45,19 @@ def main() -> None:
         return
     from electra.inference.compiled import kinds
 
-    result: dict[str, Any] = facts(options.threads) | {"rows": ROWS, "measured": {}, "left_out": {}}
+    result: dict[str, Any] = facts(options.threads) | {"rows": ROWS, "measured": {}, "left_out": {}, "auto": {}}
     precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
-    ours = [f"{OURS} {kind}" for kind in (*kinds(), *(f"torch {precision}" for precision in precisions))]
+    ours = [f"{OURS} {kind}" for kind in (*kinds(), *(f"torch {precision}" for precision in precisions), "plain")]
     theirs = [f"transformers {precision}" for precision in precisions]
     contests = (
         ([*ours, *theirs, "onnxruntime float32", "onnxruntime int8", "openvino"], WORKLOADS),
-        ([*(f"{OURS} {precision}" for precision in precisions), *theirs], (TEXTS,)),
+        ([*ours, *theirs], (TEXTS,)),
     )
     for size in options.sizes:
         rounds = 1 if options.quick else ROUNDS[size]
         with tempfile.TemporaryDirectory() as place:
             given = prepare(Path(place), size, options)
+            result["auto"][size] = given["auto"]
             for names, workloads in contests:
                 measured, missing = take_turns(
                     "inference", names, given, dict.fromkeys(workloads, rounds), threads=options.threads, warm=0
@@ -75,10 +77,12 @@ def prepare(folder: Path, size: str, options: Any) -> dict[str, Any]:
     import torch
 
     from electra import ElectraConfig, ElectraForPreTraining, ElectraForSequenceClassification
+    from electra.inference.engine import open_engine
     from electra.inference.export import export_onnx
     from electra.tasks.classification import Classification
     from electra.tokenization import load_tokenizer
     from electra.training.tune_files import Purpose
+    from electra.training.tune_settings import TuneSettings
 
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
@@ -98,7 +102,8 @@ def prepare(folder: Path, size: str, options: Any) -> dict[str, Any]:
     rows = rows_of_lengths(place, mixed_lengths(count), tokenizer.cls_token_id, tokenizer.sep_token_id)
     np.savez(folder / "rows.npz", *rows)
     (folder / "texts.json").write_text(json.dumps(lines_of(files)[:: max(1, 20_000 // count)][:count]))
-    return {"folder": str(folder)}
+    opened = open_engine(folder / "model", TuneSettings(device="cpu", threads=options.threads), engine="auto")
+    return {"folder": str(folder), "auto": str(opened)}
 
 
 def differences(folder: Path, names: Sequence[str], workload: str) -> dict[str, float]:
@@ -165,7 +170,7 @@ def section(result: dict[str, Any]) -> list[str]:
         names = list(dict.fromkeys(name for held in workloads.values() for name in held["rounds"]))
         head = ("", *workloads, "single: p50, p99, ms", "difference", "`texts`")
         rows = [[name, *(cell(held, name) for held in workloads.values()), *others(workloads, name)] for name in names]
-        lines += [f"**{size}**", "", *table(head, rows), ""]
+        lines += [f"**{size}** (`auto` takes {result['auto'][size]})", "", *table(head, rows), ""]
     left_out = [f"Left out: {name} ({why})." for name, why in result["left_out"].items()]
     return [*lines, *left_out, draw(result), "", "File: [inference.json](../benchmarks/results/inference.json)."]
 

@@ -5,9 +5,10 @@
 
 Whole processes by the clock, taking turns, bytecode written in a round that does not count. The programs that import a
 class import torch first and tell what the class took after it. A prediction is one line of text to its label, by
-ElectraForSequenceClassification of size small with random weights: `electra predict MODEL FILE` beside the shortest program
-with transformers' Auto classes, which is kept from importing TensorFlow and Flax, though they are installed here; scikit-learn
-and SciPy it imports where they are. Ratios are of the same round.
+ElectraForSequenceClassification of size small with random weights: `electra predict MODEL FILE`, also with the model that
+`electra convert --to onnx` makes of it, beside the shortest program with transformers' Auto classes. transformers is kept from
+importing TensorFlow and Flax, though they are installed here; scikit-learn and SciPy it imports where they are. Ratios are of
+the same round. Peak memory is no lower than this program's own.
 """
 
 import json
@@ -55,9 +56,10 @@ purpose.write(folder)
 TEXT = "The children went to school before they could read"
 
 OURS, PEERS = "electra: ElectraForPreTraining", [f"transformers {version}: ElectraForPreTraining" for version in (4, 5)]
-OUR_PREDICTION, THEIR_PREDICTIONS = "electra predict", [f"transformers {version}: a prediction" for version in (4, 5)]
+OUR_PREDICTIONS = ("electra predict", "electra predict, exported")
+THEIR_PREDICTIONS = [f"transformers {version}: a prediction" for version in (4, 5)]
 TRANSFORMERS5_PROGRAMS = (PEERS[1], THEIR_PREDICTIONS[1])
-PAIRS = {OURS: PEERS, OUR_PREDICTION: THEIR_PREDICTIONS}  # ours -> theirs
+PAIRS = {OURS: PEERS, **dict.fromkeys(OUR_PREDICTIONS, THEIR_PREDICTIONS)}  # ours -> theirs
 KINDS = ("seconds", "cpu_seconds", "peak_mb", "seconds_after_torch")
 
 
@@ -72,7 +74,10 @@ def programs(folder: str, text: str) -> dict[str, list[str]]:
         "import torch": [sys.executable, "-c", "import torch"],
         OURS: [sys.executable, "-c", ONE_CLASS.format("electra")],
         **{name: [sys.executable, "-c", ONE_CLASS.format("transformers")] for name in PEERS},
-        OUR_PREDICTION: [ELECTRA, "predict", folder, text],
+        **{
+            name: [ELECTRA, "predict", path, text]
+            for name, path in zip(OUR_PREDICTIONS, (folder, f"{folder}-onnx"), strict=True)
+        },
         **{name: [sys.executable, "-c", PREDICT, folder, text] for name in THEIR_PREDICTIONS},
     }
 
@@ -93,7 +98,7 @@ def measure(name: str, command: list[str], threads: int) -> dict[str, float]:
         if process.returncode:
             raise SystemExit(f"{name} ended with {process.returncode}:\n{log.read()[-3000:]}")
         told = float(answer.read()) if name in (OURS, *PEERS) else 0.0
-    return dict(zip(KINDS, (seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000, told), strict=True))
+    return dict(zip(KINDS, (seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, told), strict=True))
 
 
 def main() -> None:
@@ -111,6 +116,7 @@ def main() -> None:
         folder, text = f"{place}/model", f"{place}/text"
         Path(text).write_text(f"{TEXT}\n")
         subprocess.run([sys.executable, "-c", MODEL, folder, text], check=True)
+        subprocess.run([ELECTRA, "convert", folder, f"{folder}-onnx", "--to", "onnx"], check=True)
         for number in range(rounds + 1):
             for name, command in programs(folder, text).items():
                 found = measure(name, command, options.threads)
@@ -121,9 +127,11 @@ def main() -> None:
         columns = {name: [row[kind] for row in rows] for name, rows in measured.items()}
         report[kind] = {name: spread(values) for name, values in columns.items() if any(values)}
         report[f"theirs_to_ours_{kind}"] = {
-            other: spread([theirs / own for theirs, own in zip(columns[other], columns[mine], strict=True)])
+            mine: {
+                other: spread([theirs / own for theirs, own in zip(columns[other], columns[mine], strict=True)])
+                for other in others
+            }
             for mine, others in PAIRS.items()
-            for other in others
             if all(columns[mine])
         }
         for name, row in report[kind].items():
@@ -137,14 +145,17 @@ def main() -> None:
 def section(report: dict[str, Any]) -> list[str]:
     """Lines of Markdown."""
 
-    def cells(name: str, prefix: str = "", form: str = ".3f") -> list[str]:
-        rows = [report[prefix + kind].get(name) for kind in KINDS]
+    def cells(held: dict[str, dict[str, Any]], name: str, form: str = ".3f") -> list[str]:
+        rows = [held[kind].get(name) for kind in KINDS]
         return [
             f"{row['median']:{form}} ({row['lowest']:{form}} to {row['highest']:{form}})" if row else "" for row in rows
         ]
 
+    def beside(mine: str) -> list[list[str]]:
+        held = {kind: report[f"theirs_to_ours_{kind}"].get(mine, {}) for kind in KINDS}
+        return [[f"{other} to {mine}", *cells(held, other, ".2f")] for other in PAIRS[mine]]
+
     head = ("", "seconds", "seconds of the processor", "peak MB", "seconds after `import torch`")
-    ratios = [other for others in PAIRS.values() for other in others]
     return [
         "## Starting",
         "",
@@ -153,11 +164,11 @@ def section(report: dict[str, Any]) -> list[str]:
         "the shortest program with transformers' Auto classes. transformers is kept from importing TensorFlow and Flax.",
         described(report),
         "",
-        *table(head, [[f"`{name}`" if ":" not in name else name, *cells(name)] for name in report["seconds"]]),
+        *table(head, [[f"`{name}`" if ":" not in name else name, *cells(report, name)] for name in report["seconds"]]),
         "",
         "Theirs to ours, in the same round:",
         "",
-        *table(head, [[name, *cells(name, "theirs_to_ours_", ".2f")] for name in ratios]),
+        *table(head, [row for mine in PAIRS for row in beside(mine)]),
         "",
         "File: [startup.json](../benchmarks/results/startup.json).",
     ]
