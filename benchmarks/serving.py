@@ -68,7 +68,7 @@ def served(folder: Path, options: Any) -> Iterator[tuple[psutil.Process, int]]:
     config = ElectraConfig.of_size(options.size, architectures=["ElectraForSequenceClassification"])
     shapes = tensors(config) | tensors(config, "sequence_classification")
     save_model(folder / "model", config, first_weights(shapes, config.initializer_range, 0), "5GB", ["safetensors"])
-    load_tokenizer(vocabulary(files_of(options.corpus), 30_522)).save_pretrained(folder / "model")
+    load_tokenizer(vocabulary(files_of(options.corpus), config.vocab_size)).save_pretrained(folder / "model")
     kind = Classification()
     Purpose(name="own", kind=kind, measure="accuracy", labels=("no", "yes"), max_length=LONGEST).write(folder / "model")
     command = [sys.executable, "-m", "electra", "serve", f"model={folder / 'model'}", "--port", "0"]

@@ -93,12 +93,23 @@ def test_a_crowd_is_answered_as_one_by_one(server):
 
 
 def test_one_input_that_cannot_be_used_costs_its_neighbours_in_other_requests_nothing(server):
-    good, bad = {"text": TEXT}, {"text": "   "}
+    good, bad = {"question": "Who?", "context": TEXT}, {"question": "Who? " * 50, "context": TEXT}
+    expected = server.predict("answering", good)[2]
     with ThreadPoolExecutor(12) as pool:
-        found = list(pool.map(lambda one: server.predict("tagging", one), [good, bad] * 12))
+        found = list(pool.map(lambda one: server.predict("answering", one), [good, bad] * 12))
     assert [status for status, _, _ in found] == [200, 422] * 12
-    assert found[1][2]["error"] == {"code": "bad_input", "message": "the text has no words"}
-    assert server.predict("tagging", good, bad)[2]["error"]["message"].startswith("inputs[1]: ")
+    assert all(close(answer, expected) for _, _, answer in found[::2])
+    assert "leaves no room for the text" in found[1][2]["error"]["message"]
+    assert server.predict("answering", good, bad)[2]["error"]["message"].startswith("inputs[1]: ")
+
+
+def test_inputs_with_other_numbers_of_choices_are_answered_in_one_request(server):
+    asked = [
+        {"prompt": TEXT, "choices": ["It was old.", "It was green.", "It was quiet."][:count]} for count in (3, 2, 3)
+    ]
+    status, _, answer = server.predict("choice", *asked)
+    assert status == 200, answer
+    assert [len(one["probabilities"]) for one in answer["predictions"]] == [3, 2, 3]
 
 
 def test_a_connection_answers_one_request_after_another_also_after_a_refusal(server):

@@ -152,7 +152,7 @@ class Worker:
                 job, number = self.waiting[0]
                 size += _work(job.inputs[number])
                 is_full = len(batch) == self.limits.batch_size or size > CHARACTERS * self.limits.batch_size
-                if batch and (is_full or job.alone or batch[0][0].alone or job.model != batch[0][0].model):
+                if batch and (is_full or _sort(self.waiting[0]) != _sort(batch[0])):
                     break
                 self.waiting.popleft()
                 if not job.is_over and now < job.expires:
@@ -161,9 +161,9 @@ class Worker:
         return batch
 
     def _answer(self, batch: Sequence[tuple[Job, int]]) -> list[Answer | Exception]:
-        """An answer to each input of a batch; where one cannot be answered, each alone, so that the others are."""
+        """An answer to each input of a batch; where one cannot be answered, its halves, so that the others are."""
         job, _ = batch[0]
-        inputs = [job.inputs[number] for job, number in batch]
+        inputs = [held.inputs[number] for held, number in batch]
         try:
             return (
                 [_without_id(job.alone())]
@@ -172,7 +172,8 @@ class Worker:
             )
         except Exception as error:
             if len(batch) > 1:
-                return [answer for one in batch for answer in self._answer([one])]
+                half = len(batch) // 2
+                return [*self._answer(batch[:half]), *self._answer(batch[half:])]
             if isinstance(error, DataError):
                 return [Fault(422, "bad_input", f"{_place(batch[0])}{str(error).removeprefix('input 1: ')}")]
             traceback.print_exc(file=sys.stderr)
@@ -192,6 +193,12 @@ class Worker:
             if not job.left:
                 told.append((job, None))
         self.loop.call_soon_threadsafe(self._deliver, told, batch[0][0].model, len(batch))
+
+
+def _sort(item: tuple[Job, int]) -> tuple[Any, ...]:
+    """What inputs of one batch have in common: the model, and the number of choices where there are any."""
+    job, number = item
+    return job.model, job.alone and id(job), len(job.inputs[number].get("choices", ()))
 
 
 def _work(values: Input) -> int:

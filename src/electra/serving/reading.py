@@ -11,6 +11,7 @@ from electra.serving.faults import Fault, left
 from electra.serving.limits import Limits
 from electra.serving.schemas import COUNT, conform, predict_schema, suggest_schema
 
+MASK = "[MASK]"
 MAX_MASKS = 16  # of a text: the answer to each is as long as the vocabulary before its best words are taken
 
 
@@ -78,16 +79,28 @@ def read_inputs(body: bytes, kind: str, limits: Limits) -> list[dict[str, Any]]:
     """The inputs of a request for predictions. Raises Fault."""
     inputs: list[dict[str, Any]] = conform(read_json(body), predict_schema(kind, limits), "")["inputs"]
     for number, values in enumerate(inputs):
-        found = characters(values)
-        if found > limits.max_characters:
-            raise Fault(
-                422, "too_long",
-                f"inputs[{number}]: found {found:,} characters, expected at most {limits.max_characters:,}; send it in parts",
-            )  # fmt: skip
-        if kind == "filling" and values["text"].count("[MASK]") > MAX_MASKS:
-            masks = values["text"].count("[MASK]")
-            raise Fault(422, "too_many", f"inputs[{number}]: found {masks} times [MASK], expected at most {MAX_MASKS}")
+        code, message = _trouble(values, kind, limits)
+        if code:
+            raise Fault(422, code, f"inputs[{number}]: {message}")
     return inputs
+
+
+def _trouble(values: Mapping[str, Any], kind: str, limits: Limits) -> tuple[str, str]:
+    """Why an input that fits its schema cannot be used, as a code and a sentence; two empty texts where nothing is wrong.
+
+    The model would refuse most of it too, but all that it was given at once would then be computed again.
+    """
+    found = characters(values)
+    if found > limits.max_characters:
+        return "too_long", f"found {found:,} characters, expected at most {limits.max_characters:,}; send it in parts"
+    if kind == "tagging" and not values.get("text", "a word").strip():
+        return "bad_input", "the text has no words"
+    masks = values["text"].count(MASK) if kind == "filling" else 1
+    if not masks:
+        return "bad_input", f"the text has no {MASK}; write {MASK} where a word is asked"
+    if masks > MAX_MASKS:
+        return "too_many", f"found {masks} times {MASK}, expected at most {MAX_MASKS}"
+    return "", ""
 
 
 def read_suggestion(body: bytes, limits: Limits) -> dict[str, Any]:
