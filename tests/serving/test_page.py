@@ -1,14 +1,12 @@
 """The page in a real browser, before a real server: what a person sees, by mouse, by keyboard, on a phone."""
 
-import shutil
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from served import KEY, LABELS, Served, write_tuned
 from trained import write_trained_pair
 
-BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 WRONG = "The old river painted the quiet during the storm."  # an adjective where the grammar has a noun
 CONTEXT = "The old river followed the garden during the storm."
 TABS = ("Wrong words", "Fill in", "Labels", "Entities", "Questions", "Choices")
@@ -24,17 +22,6 @@ def served(tokenizer, tmp_path_factory):
     served = Served(place / "pair", *folders, "--api-key-file", place / "keys", key=KEY).wait()
     yield served
     assert served.end()[0] == 0
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.fail(f"none of {', '.join(BROWSERS)} is installed: apt-get install chromium-headless-shell")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ COMMANDS = {
     "serve": ("electra.cli.serve", "answer requests over HTTP with one or several models"),
     "compare": ("electra.cli.compare", "say whether one fine-tuning is better than another, or only luckier"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
+    "doctor": ("electra.cli.doctor", "say what this machine computes with, and how fast a model answers"),
+    "watch": ("electra.cli.watch", "show the curves of a run in a browser, while it trains"),
 }
 
 

@@ -1,0 +1,95 @@
+"""A run watched in a browser while it is written: what was read is drawn, what is new comes by itself."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from shutil import copytree
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import expect
+
+from electra.training.run import RunFolder, read_metrics
+
+
+@pytest.fixture
+def run(short_run, tmp_path):
+    """A real run of ten steps, of which the records after the fifth are not written yet."""
+    folder = RunFolder(copytree(short_run, tmp_path / "a run"))
+    records = list(read_metrics(folder.metrics_file))
+    folder.forget_after(5)
+    folder.later = [record for record in records if record["step"] > 5]
+    return folder
+
+
+@pytest.fixture
+def address(run):
+    """Of a page that watches it; Ctrl-C ends it well."""
+    command = [sys.executable, "-m", "electra", "watch", str(run.path), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        yield re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())[0]
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
+
+
+def ask(address, path):
+    with urlopen(address + path, timeout=60) as answer:
+        return json.load(answer)
+
+
+def test_what_a_run_writes_is_drawn_while_it_is_written(run, address, browser):
+    page = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
+    page.goto(address)
+    first = list(read_metrics(run.metrics_file))[-1]
+    expect(page.locator("#about")).to_contain_text("5 of 10 steps")
+    expect(page.locator("#status")).to_have_text("training")
+    expect(page.locator("#train")).to_contain_text(f"generator loss{first['mlm_loss']:.3g}")
+    for record in run.later:
+        run.append(record)
+    expect(page.locator("#about")).to_contain_text("10 of 10 steps")
+    expect(page.locator("#status")).to_have_text("finished")
+    held_out = run.later[-1]
+    assert held_out["kind"] == "evaluation"
+    expect(page.locator("#evaluation")).to_contain_text(f"ROC-AUC{float(format(held_out['roc_auc'], '.3g')):g}")
+    drawn = page.locator("polyline[data-metric=discriminator_loss]").first.get_attribute("points").split()
+    assert len(drawn) == 2
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    run.forget_after(5)  # as a run does that goes on after a kill
+    expect(page.locator("#about")).to_contain_text("5 of 10 steps")
+    page.context.close()
+
+
+def test_records_are_told_once_and_only_when_they_are_whole(run, address):
+    first = ask(address, "/v1/records?begin=0")
+    assert [record["step"] for record in first["records"]] == [5]
+    place = f"/v1/records?begin={first['end']}&mark={first['mark']}"
+    assert ask(address, place)["records"] == []
+    with run.metrics_file.open("a") as file:
+        file.write('{"kind": "train", "st')
+    assert ask(address, place)["end"] == first["end"]
+    with run.metrics_file.open("a") as file:
+        file.write('ep": 6}\n')
+    assert ask(address, place)["records"] == [{"kind": "train", "step": 6}]
+    run.forget_after(5)
+    assert [record["step"] for record in ask(address, place)["records"]] == [5]
+
+
+def test_only_the_page_and_the_run_are_to_be_had(address):
+    with urlopen(address, timeout=60) as answer:
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert ask(address, "/v1/run")["name"] == "a run"
+    for path in ("/settings.json", "/assets/../../settings.json", "/assets/page.js", "/metrics.jsonl"):
+        with pytest.raises(HTTPError) as caught:
+            urlopen(address + path, timeout=60)
+        with caught.value as refused:
+            assert refused.code == 404
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "electra", "watch", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "is not a run folder" in done.stderr) == (65, True)
