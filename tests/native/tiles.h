@@ -1,5 +1,7 @@
 /* AMX's tiles in plain C, so that the code that uses them is tested on any machine: compile with -include tiles.h. */
+#ifdef __x86_64__
 #include <immintrin.h>
+#endif
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
