@@ -57,6 +57,8 @@ class Service:
         self.page = page_files()
         self.app = Starlette(
             routes=[
+                Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
+                Route("/v1/models/{name}/suggest", self.suggest, methods=["POST"]),
                 Route("/", self.show_page),
                 Route("/assets/{file}", self.show_page),
                 Route("/healthz", self.show_health),
@@ -64,8 +66,6 @@ class Service:
                 Route("/metrics", self.show_metrics),
                 Route("/openapi.json", self.show_document),
                 Route("/v1/models", self.list_models),
-                Route("/v1/models/{name}/predict", self.predict, methods=["POST"]),
-                Route("/v1/models/{name}/suggest", self.suggest, methods=["POST"]),
             ],
             exception_handlers={Fault: _told, HTTPException: _told_by_router},
         )
