@@ -11,7 +11,7 @@ MINUTES=${MINUTES:-5}
 run electra prepare demo/text --tokenizer demo/vocabulary --out demo/corpus --held-out 0.02
 run electra pretrain demo/corpus demo/run --preset tiny --minutes "$MINUTES"
 
-say "Which of these words don't belong? Each token with its probability, in percent, of having been replaced (the last sentence has no wrong word):"
+say "Which of these words don't belong? Each word with its probability, in percent, of having been replaced (the last sentence has no wrong word):"
 electra inspect demo/run \
     "Return the number of items in the because." \
     "This function is called when the file therefore been closed." \

@@ -72,7 +72,8 @@ def test_inspect_shows_each_word_and_is_json_for_programs(place):
     done = electra("inspect", place / "run", "--json", "--threshold", "0", input=f"{text}\n\n{'The teacher. ' * 90}\n")
     one, empty, long = map(json.loads, done.stdout.splitlines())
     assert [text[word["start"] : word["end"]] for word in one["words"]] == text.replace(".", " .").split()
-    assert all(0 <= word["score"] <= 1 and len(word["suggestions"]) == 3 for word in one["words"])
+    assert all(0 <= word["score"] <= 1 for word in one["words"])
+    assert all(len(word["suggestions"]) == 3 for word in one["words"][:-1])  # there are not three marks to end with
     assert empty == {"text": "", "words": []}
     assert len(long["words"]) == 270
     done = electra("inspect", place / "run/discriminator", "--json", text)
