@@ -67,7 +67,8 @@ def test_the_adapter_is_saved_loaded_and_merged(trained, real_encoder, tmp_path)
         expected = model(**inputs).logits
         model.save_pretrained(tmp_path / "adapter")
         again = PeftModel.from_pretrained(load(real_encoder), tmp_path / "adapter").eval()
-        assert torch.equal(again(**inputs).logits, expected)
+        # Not to the last bit: of the last layer 24 rows are worked out, and so few may be added up in another order (2e-6 seen).
+        torch.testing.assert_close(again(**inputs).logits, expected, rtol=0, atol=1e-5)
         merged = again.merge_and_unload()
         merged.save_pretrained(tmp_path / "merged")
         plain = ElectraForSequenceClassification.from_pretrained(tmp_path / "merged")
