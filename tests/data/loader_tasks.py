@@ -18,6 +18,11 @@ def slow_if_even(step):
     return step
 
 
+def slow_and_where(step):
+    time.sleep(0.05)
+    return step, os.getpid()
+
+
 def large_array(step):
     return np.full(300_000, step)
 

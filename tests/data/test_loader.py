@@ -6,13 +6,23 @@ from functools import partial
 
 import numpy as np
 import pytest
-from data.loader_tasks import die_always, die_once, fail_at_three, fail_oddly, large_array, slow_if_even, square
+from data.loader_tasks import (
+    die_always,
+    die_once,
+    fail_at_three,
+    fail_oddly,
+    large_array,
+    slow_and_where,
+    slow_if_even,
+    square,
+)
 
 from electra.data.batches import batch_maker
 from electra.data.corpus import Corpus
 from electra.data.loader import ordered
 from electra.data.prepare import prepare
 from electra.data.segments import build_segments
+from electra.data.workers import ordered_map
 from electra.errors import CorpusError, RunFailedError, TryAgainError, UsageError
 
 
@@ -70,6 +80,17 @@ def test_closing_the_iterator_ends_the_workers():
     assert next(results) == 0
     assert len(multiprocessing.active_children()) == 2
     results.close()
+    assert not multiprocessing.active_children()
+
+
+def test_as_needed_one_worker_begins_and_others_come_when_it_is_busy():
+    results = ordered_map(slow_and_where, range(40), workers=3, as_needed=True)
+    step, _ = next(results)
+    assert step == 0
+    assert len(multiprocessing.active_children()) == 1
+    steps, processes = zip(*results, strict=True)
+    assert steps == tuple(range(1, 40))
+    assert 1 < len(set(processes)) <= 3
     assert not multiprocessing.active_children()
 
 

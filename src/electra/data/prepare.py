@@ -90,8 +90,8 @@ def prepare(
     """Tokenize `sources` (files, folders, globs) into the corpus folder `out`; see corpus.py for what it holds.
 
     documents, text_field, errors, max_bad_records: as readers.Reading. held_out: the share of documents kept for
-    validation, chosen by a hash of their text. processes: how many tokenize (default: all cores; 1 works in this
-    process).
+    validation, chosen by a hash of their text. processes: how many tokenize, at most (default: all cores; 1 works in
+    this process); there are no more than keep up with the reading.
 
     An identical finished corpus is reused. One made otherwise is an error that lists the differences, unless
     `overwrite`. Raises CorpusError on text that yields nothing, WriteError where `out` cannot be written, TryAgainError
@@ -250,7 +250,9 @@ def _tokenize_all(
     if processes <= 1:
         done = (job.do(unit, tokenizer) for unit in unfinished())
     else:
-        done = ordered_map(job, unfinished(), workers=processes, ahead=1, name="prepare", setup=one_thread)
+        done = ordered_map(
+            job, unfinished(), workers=processes, ahead=1, name="prepare", setup=one_thread, as_needed=True
+        )
     bytes_total = sum(one.size for one in files)
     at_start = sum(one.size for one in files[:source])
     lines = tokens = 0

@@ -28,28 +28,36 @@ def ordered_map(
     ahead: int = 2,
     name: str = "worker",
     setup: Callable[[], None] | None = None,
+    as_needed: bool = False,
 ) -> Generator[Answer]:
     """function(task) for each task, in the order of tasks, computed by `workers` spawned processes.
 
     A worker holds at most `ahead` tasks, and at most twice that many per worker are begun and not yet given. Tasks or
     answers may be large, not both: one of the two has to fit a pipe's buffer (64 kB). `setup` runs first in every
-    worker. An exception in a worker is raised here; a worker killed twice raises TryAgainError. Closing the iterator
-    ends the workers.
+    worker. With `as_needed`, it begins with one worker, and another comes when a task finds all of them busy. An
+    exception in a worker is raised here; a worker killed twice raises TryAgainError. Closing the iterator ends the
+    workers.
     """
-    team = [_Worker(function, setup, name) for _ in range(workers)]
+    team = [_Worker(function, setup, name) for _ in range(1 if as_needed else workers)]
+
+    def grow() -> None:
+        team.append(_Worker(function, setup, name))
+
     try:
-        yield from _run(team, enumerate(tasks), ahead)
+        yield from _run(team, enumerate(tasks), ahead, workers, grow)
     finally:
         for worker in team:
             worker.end()
 
 
-def _run(team: list["_Worker"], tasks: Iterator[tuple[int, Any]], ahead: int) -> Iterator[Any]:
-    window = 2 * ahead * len(team)  # twice: a free worker need not wait for a slow one
+def _run(
+    team: list["_Worker"], tasks: Iterator[tuple[int, Any]], ahead: int, workers: int, grow: Callable[[], None]
+) -> Iterator[Any]:
     answers: dict[int, Any] = {}
     sent = given = 0
     upcoming = next(tasks, None)  # read before waiting, so that a free worker finds its task ready
     while upcoming is not None or given < sent:
+        window = 2 * ahead * len(team)  # twice: a free worker need not wait for a slow one
         worker = min(team, key=lambda one: len(one.tasks))
         if upcoming is not None and len(worker.tasks) < ahead and sent - given < window:
             worker.give(upcoming)
@@ -60,7 +68,12 @@ def _run(team: list["_Worker"], tasks: Iterator[tuple[int, Any]], ahead: int) ->
             given += 1
         else:
             busy = {one.connection: one for one in team if one.tasks}
-            for connection in wait(list(busy)):
+            # One that has not answered yet may still be starting: that is no reason for another.
+            is_full = upcoming is not None and all(len(one.tasks) == ahead and one.has_answered for one in team)
+            ready = wait(list(busy), timeout=0 if is_full and len(team) < workers else None)
+            if not ready:
+                grow()
+            for connection in ready:
                 for number, answer in busy[connection].take():  # type: ignore[index]
                     answers[number] = answer
 
@@ -71,7 +84,7 @@ class _Worker:
     def __init__(self, function: Callable[[Any], Any], setup: Callable[[], None] | None, name: str) -> None:
         self.function, self.setup, self.name = function, setup, name
         self.tasks: deque[tuple[int, Any]] = deque()
-        self.was_replaced = False
+        self.was_replaced = self.has_answered = False
         self._start()
 
     def _start(self) -> None:
@@ -98,6 +111,7 @@ class _Worker:
             self._replace()
             return []
         self.tasks.popleft()
+        self.has_answered = True
         if not is_answer:
             raise value
         return [(number, value)]

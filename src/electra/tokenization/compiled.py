@@ -136,27 +136,32 @@ class CompiledEncoder:
     def _texts(self, lines: Sequence[str]) -> Iterator[bytes]:
         """The lines in UTF-8, each with a line end and no other, in texts of bounded length with padding behind them."""
         text = "\n".join([*lines, PADDING])
+        end = len(text) - len(PADDING)
+        if end <= 2 * self._block:
+            whole = _utf8(text)
+            if whole.count(b"\n") == len(lines):
+                yield whole
+                return
         if text.count("\n") > len(lines):
             text = "\n".join([*(line.replace("\n", " ") for line in lines), PADDING])
-        if len(text) <= 2 * self._block:
-            yield _utf8(text)
-            return
-        end = len(text) - len(PADDING)
         for start in range(0, end, self._block):
             yield _utf8(text[start : min(start + self._block, end)] + PADDING)
 
     def _read(self, text: bytes, lengths: Lengths) -> Iterator[Ids]:
         """The ids of a text, in parts."""
-        reader, size = self._reader, len(text) - len(PADDING)
+        reader, size, used = self._reader, len(text) - len(PADDING), 0
+        ids = np.empty(size // 2 + ROOM, np.int32)
         reader.at = 0
         while reader.at < size:
-            ids = np.empty((size - reader.at) // 2 + ROOM, np.int32)
-            count = self._functions.encode(
-                ctypes.byref(reader), text, size, ids.ctypes.data, len(ids), lengths.ctypes.data
+            if len(ids) - used < ROOM:
+                yield ids[:used]
+                ids, used = np.empty_like(ids), 0
+            used += self._functions.encode(
+                ctypes.byref(reader), text, size, ids[used:].ctypes.data, len(ids) - used, lengths.ctypes.data
             )
-            yield ids[:count]
-            if reader.at < size and len(ids) - count >= ROOM:
+            if reader.at < size and len(ids) - used >= ROOM:
                 self._learn(text[reader.at : reader.at + 4].decode("utf-8", "ignore")[0])
+        yield ids[:used]
 
     def _learn(self, char: str) -> None:
         """Note what a character becomes inside a word; a space stands where it ends one."""
@@ -165,13 +170,12 @@ class CompiledEncoder:
         becomes = " ".join(word for word, _ in words)[1:-1].encode()
         if len(becomes) > WIDEST or any(map(self._moves, normal)):
             raise _MovingMarkError
-        row = self._characters[ord(char)]
-        row[1 : len(becomes) + 1] = np.frombuffer(becomes, np.uint8)
-        row[0] = len(becomes) + 1
+        row = bytes([len(becomes) + 1]) + becomes
+        self._characters[ord(char), : len(row)] = np.frombuffer(row, np.uint8)
 
     def _moves(self, char: str) -> bool:
         """Whether a character trades places with marks beside it when a text is normalised."""
-        return self._normalize(HIGH + char + LOW) != HIGH + self._normalize(char) + LOW
+        return bool(self._normalize(HIGH + char + LOW) != HIGH + self._normalize(char) + LOW)
 
 
 def _utf8(text: str) -> bytes:
