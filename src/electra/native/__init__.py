@@ -50,7 +50,8 @@ def _compiled(name: str, threads: bool) -> Path:
     """The shared object, from the cache or made now. Raises OSError or SubprocessError where that fails."""
     source = SOURCES / f"{name}.c"
     command = [*_compiler(), *FLAGS, *((OPENMP,) if threads else ())]
-    made_of = "\0".join([source.read_text(encoding="utf-8"), *command, _processor()])
+    texts = [path.read_text(encoding="utf-8") for path in (source, *sorted(SOURCES.glob("*.h")))]
+    made_of = "\0".join([*texts, *command, _processor()])
     target = _cache() / f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}.so"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=target.parent) as place:
