@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +146,16 @@ def main() -> None:
 def section(report: dict[str, Any]) -> list[str]:
     """Lines of Markdown."""
 
-    def cells(held: dict[str, dict[str, Any]], name: str, form: str = ".3f") -> list[str]:
-        rows = [held[kind].get(name) for kind in KINDS]
+    def cells(held: dict[str, dict[str, Any]], name: str, forms: Sequence[str]) -> list[str]:
+        rows = [(held[kind].get(name), form) for kind, form in zip(KINDS, forms, strict=True)]
         return [
-            f"{row['median']:{form}} ({row['lowest']:{form}} to {row['highest']:{form}})" if row else "" for row in rows
+            f"{row['median']:{form}} ({row['lowest']:{form}} to {row['highest']:{form}})" if row else ""
+            for row, form in rows
         ]
 
     def beside(mine: str) -> list[list[str]]:
         held = {kind: report[f"theirs_to_ours_{kind}"].get(mine, {}) for kind in KINDS}
-        return [[f"{other} to {mine}", *cells(held, other, ".2f")] for other in PAIRS[mine]]
+        return [[f"{other} to {mine}", *cells(held, other, [".2f"] * 4)] for other in PAIRS[mine]]
 
     head = ("", "seconds", "seconds of the processor", "peak MB", "seconds after `import torch`")
     return [
@@ -164,7 +166,13 @@ def section(report: dict[str, Any]) -> list[str]:
         "the shortest program with transformers' Auto classes. transformers is kept from importing TensorFlow and Flax.",
         described(report),
         "",
-        *table(head, [[f"`{name}`" if ":" not in name else name, *cells(report, name)] for name in report["seconds"]]),
+        *table(
+            head,
+            [
+                [f"`{name}`" if ":" not in name else name, *cells(report, name, [".3f", ".3f", ".0f", ".3f"])]
+                for name in report["seconds"]
+            ],
+        ),
         "",
         "Theirs to ours, in the same round:",
         "",
