@@ -19,7 +19,7 @@ enum {
     SPAN = 256,          /* bytes whose units are looked up together, so that memory is waited for once */
 };
 
-typedef uint8_t Bytes __attribute__((vector_size(64)));
+typedef uint8_t Bytes __attribute__((vector_size(16)));
 typedef struct { uint8_t size, bytes[15]; } Character; /* what it becomes, ' ' ends a word; size + 1, 0: unknown */
 typedef struct { uint32_t from; int32_t piece; } Node; /* from: the node before << 8 | the byte between; 0: no node */
 typedef struct { uint64_t low, high; } Key;            /* the bytes of a unit; in bits 120 to 123 how many */
@@ -128,21 +128,30 @@ static int spell(
     return 1;
 }
 
-static inline uint64_t bits_of(Bytes are) {
-    uint64_t eight[8], bits = 0;
-    are &= 1;
-    memcpy(eight, &are, 64);
-    for (int i = 0; i < 8; i++) bits |= eight[i] * 0x0102040810204080u >> 56 << 8 * i;
+/* 64 bytes that are 0 or 1 as bits. */
+static inline uint64_t bits_of(const uint8_t *are) {
+    uint64_t eight, bits = 0;
+    for (int i = 0; i < 64; i += 8) {
+        memcpy(&eight, are + i, 8);
+        bits |= eight * 0x0102040810204080u >> 56 << i;
+    }
     return bits;
 }
 
 /* Of 64 bytes, a bit for each that ends a unit, and for each that stands alone: marks and line ends. */
 static inline void classify(const uint8_t *text, uint64_t *ends, uint64_t *alone) {
-    Bytes c, is_mark;
-    memcpy(&c, text, 64);
-    is_mark = (Bytes)(c - '!' < 15) | (Bytes)(c - ':' < 7) | (Bytes)(c - '[' < 6) | (Bytes)(c - '{' < 4);
-    *alone = bits_of(is_mark | (Bytes)(c == '\n'));
-    *ends = *alone | bits_of((Bytes)(c == ' ') | (Bytes)(c == '\t') | (Bytes)(c == '\r'));
+    uint8_t are_ends[64], are_alone[64];
+    for (int i = 0; i < 64; i += 16) {
+        Bytes c, is_alone, is_end;
+        memcpy(&c, text + i, 16);
+        is_alone = (Bytes)(c - '!' < 15) | (Bytes)(c - ':' < 7) | (Bytes)(c - '[' < 6) | (Bytes)(c - '{' < 4);
+        is_alone = 1 & (is_alone | (Bytes)(c == '\n'));
+        is_end = 1 & (is_alone | (Bytes)(c == ' ') | (Bytes)(c == '\t') | (Bytes)(c == '\r'));
+        memcpy(are_alone + i, &is_alone, 16);
+        memcpy(are_ends + i, &is_end, 16);
+    }
+    *ends = bits_of(are_ends);
+    *alone = bits_of(are_alone);
 }
 
 /* The key of a unit and the place where it is, if it is kept. */
