@@ -14,7 +14,7 @@ enum { INNER = BFLOAT16 }; /* what attention multiplies in where weights are not
 #else
 enum { INNER = FLOAT32 };
 #endif
-enum { QUERIES = 96 }; /* rows of attention at a time */
+enum { QUERIES = 96, SLICE = 96 }; /* rows at a time: of attention, and of answers that are float32 before they are bytes */
 
 typedef struct {
     const char *weight;                /* panels */
@@ -208,15 +208,27 @@ static char *share_out(const network *n, long tokens, long longest, char *room, 
     m->shares = take(&room, (QUERIES + SPARE) * padded * 4);
     m->narrow = take_operand(&room, n->kind, tokens, most);
     m->wide = take_operand(&room, n->kind, tokens, intermediate);
-    m->answers = take(&room, n->kind == INT8 ? tokens * intermediate * 4 : 0);
+    m->answers = take(&room, n->kind == INT8 ? (SLICE + SPARE) * intermediate * 4 : 0);
     return room;
+}
+
+/* m->wide from m->narrow, in bytes: the range of a row is known when all of it is, so some rows are float32 first. */
+static void feed_bytes(const layer *l, memory *m, long tokens) {
+    const dense *d = &l->intermediate;
+    for (long t = 0, step; t < tokens; t += step) {
+        step = tokens - t < SLICE ? tokens - t : SLICE;
+        operand from = {m->narrow.data + t * d->inputs, m->narrow.scale + t, m->narrow.low + t};
+        operand to = {m->wide.data + t * d->outputs, m->wide.scale + t, m->wide.low + t};
+        linear(INT8, d, from, step, 1, FLOAT32, (char *)m->answers);
+        prepare(INT8, m->answers, step, d->outputs, to);
+    }
 }
 
 /* m->x (T, H), and with it m->narrow, one layer further; with first_only of the first token of each row, (rows, H) */
 static void run_layer(int kind, const network *n, const layer *l, memory *m, const int32_t *lengths, long rows, long tokens,
                       int first_only) {
     int form = kind == FLOAT32 ? FLOAT32 : INNER;
-    long hidden = n->hidden, wide = l->intermediate.outputs;
+    long hidden = n->hidden;
     linear(kind, &l->key_value, m->narrow, tokens, 0, form, m->key_value);
     if (first_only) {
         for (long s = 0, token = 0; s < rows; token += lengths[s++])
@@ -230,12 +242,8 @@ static void run_layer(int kind, const network *n, const layer *l, memory *m, con
     linear(kind, &l->attention, m->narrow, tokens, 0, FLOAT32, (char *)m->y);
     normalise(m->x, m->y, tokens, hidden, l->norms, n->epsilon);
     prepare(kind, m->x, tokens, hidden, m->narrow);
-    if (kind == INT8) { /* the range of a row is known when all of it is */
-        linear(kind, &l->intermediate, m->narrow, tokens, 1, FLOAT32, (char *)m->answers);
-        prepare(kind, m->answers, tokens, wide, m->wide);
-    } else {
-        linear(kind, &l->intermediate, m->narrow, tokens, 1, kind, m->wide.data);
-    }
+    if (kind == INT8) feed_bytes(l, m, tokens);
+    else linear(kind, &l->intermediate, m->narrow, tokens, 1, kind, m->wide.data);
     linear(kind, &l->output, m->wide, tokens, 0, FLOAT32, (char *)m->y);
     normalise(m->x, m->y, tokens, hidden, l->norms + 2, n->epsilon);
     prepare(kind, m->x, tokens, hidden, m->narrow);

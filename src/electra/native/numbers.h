@@ -36,15 +36,23 @@ INLINE floats choose(ints where, floats yes, floats no) { return (floats)(((ints
 INLINE floats larger(floats a, floats b) { return choose(a > b, a, b); }
 
 INLINE float sum_of(floats x) {
+#ifdef __AVX512F__
+    return _mm512_reduce_add_ps((__m512)x);
+#else
     float sum = 0;
     for (int i = 0; i < LANES; i++) sum += x[i];
     return sum;
+#endif
 }
 
 INLINE float largest_of(floats x) {
+#ifdef __AVX512F__
+    return _mm512_reduce_max_ps((__m512)x);
+#else
     float largest = x[0];
     for (int i = 1; i < LANES; i++) largest = x[i] > largest ? x[i] : largest;
     return largest;
+#endif
 }
 
 INLINE uint32_t rounded(uint32_t bits) { return (bits + 0x7fff + (bits >> 16 & 1)) >> 16; } /* float32 to bfloat16 */
