@@ -275,7 +275,8 @@ static int are_in(const int32_t *numbers, long count, long limit) {
 /* Bytes of memory that `encode` works in. */
 long encode_bytes(const network *n, long tokens, long longest) {
     memory m;
-    return share_out(n, tokens, longest, 0, &m) - (char *)0;
+    char *nowhere = (char *)64;
+    return share_out(n, tokens, longest, nowhere, &m) - nowhere;
 }
 
 /* Hidden states (T, H) of rows of `lengths` tokens (at least one), one after the other; with first_only (rows, H) of the first
