@@ -29,10 +29,20 @@ def run(short_run, tmp_path):
 def address(run):
     """Of a page that watches it; Ctrl-C ends it well."""
     command = [sys.executable, "-m", "electra", "watch", str(run.path), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    try:
         yield re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())[0]
         process.send_signal(signal.SIGINT)
         assert (process.wait(timeout=60), process.stderr.read()) == (0, "")
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
+def heed_interrupts():
+    """Where tests run in the background of a shell, their processes would ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ask(address, path):
