@@ -74,7 +74,7 @@ class Outcome:
 
     loss: Array
     mlm_loss: Array
-    mlm_log_probabilities: Array  # (B, M, V)
+    mlm_log_probabilities: Array  # (B, M, V); None where a framework's own `guess` makes none
     discriminator_loss: Array | None = None
     sampled_ids: Array | None = None  # (B, M)
     corrupted_ids: Array | None = None  # (B, L)
@@ -156,20 +156,29 @@ def mask_tokens(
 # ------------------------------------------------------------------------------- generate, sample, corrupt, discriminate
 
 
+def guess(
+    generator: Generator, batch: Batch, masked: Masked, settings: ObjectiveSettings, ops: Any
+) -> tuple[Array, Array, Array]:
+    """The generator's error at each slot (B, M) in nats, its sample (B, M), and all its log-probabilities (B, M, V)."""
+    log_probabilities = ops.log_softmax(generator(masked.input_ids, batch, masked.positions))  # (B, M, V)
+    errors = -ops.take(log_probabilities, masked.original_ids)
+    return errors, sample(ops.stop_gradient(log_probabilities), masked, settings, ops), log_probabilities
+
+
 def electra_loss(
     generator: Generator, discriminator: Discriminator, batch: Batch, masked: Masked, settings: ObjectiveSettings, ops: Any,
-    totals: tuple[float, float] | None = None,
+    totals: tuple[float, float] | None = None, guess: Callable[..., tuple[Array, Array, Array | None]] = guess,
 ) -> Outcome:  # fmt: skip
     """Both losses of one batch and their weighted sum.
 
     totals: (predictions, real tokens) of the whole step where this batch is one part of it, so that parts add up to the
     loss of the whole whatever the split; by default the batch's own.
+    guess: where a framework has a faster way to the same answers, without the log-probabilities.
     """
     predictions, tokens = totals or (None, None)
-    log_probabilities = ops.log_softmax(generator(masked.input_ids, batch, masked.positions))  # (B, M, V)
-    mlm_loss = _mean(-ops.take(log_probabilities, masked.original_ids), masked.weights, predictions)
+    errors, sampled_ids, log_probabilities = guess(generator, batch, masked, settings, ops)
+    mlm_loss = _mean(errors, masked.weights, predictions)
 
-    sampled_ids = sample(ops.stop_gradient(log_probabilities), masked, settings, ops)  # (B, M)
     corrupted_ids, is_replaced = corrupt(batch.input_ids, masked.positions, sampled_ids, masked.weights, ops)
 
     logits = discriminator(corrupted_ids, batch)  # (B, L)
@@ -200,7 +209,7 @@ def mlm_loss(
     return Outcome(loss=settings.generator_weight * loss, mlm_loss=loss, mlm_log_probabilities=log_probabilities)
 
 
-OBJECTIVES = {"electra": electra_loss, "mlm": mlm_loss}
+OBJECTIVES: dict[str, Callable[..., Outcome]] = {"electra": electra_loss, "mlm": mlm_loss}
 
 
 def sample(log_probabilities: Array, masked: Masked, settings: ObjectiveSettings, ops: Any) -> Array:

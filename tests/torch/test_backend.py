@@ -146,10 +146,14 @@ def test_every_setting_of_the_objective_gives_the_originals_numbers(variant):
         assert metrics[name] == pytest.approx(expected, abs=2e-5), name
 
 
-def test_gradients_of_the_joint_loss_equal_the_originals():
+@pytest.mark.parametrize("is_fused", [True, False])
+@pytest.mark.parametrize("with_probabilities", [True, False])
+def test_gradients_of_the_joint_loss_equal_the_originals(is_fused, with_probabilities):
     case = Case("small_projected")
     backend = CaseBackend(case)
-    backend.outcome((case.batch, case.masked)).loss.backward()
+    assert backend.is_fused
+    backend.is_fused = is_fused
+    backend.outcome((case.batch, case.masked), with_probabilities=with_probabilities).loss.backward()
     check_tensors({name: p.grad for name, p in backend.parameters().items()}, case.arrays["gradients"], atol=5e-6)
 
 
@@ -172,6 +176,7 @@ def test_no_gradient_of_the_discriminator_reaches_the_generator():
 
 LOCKSTEP = [("small_projected", "continue"), ("small_projected", "continue_rate_of_next_step")]
 LOCKSTEP += [(name, run) for name in CASES for run in ("fresh", "fresh_rate_of_next_step")]
+PLAIN = [("small_projected", "continue"), ("bert_mlm", "fresh")]  # also without our own C
 LOOKED_UP_ONLY = ("uniform_generator", "untied_embeddings")  # the discriminator's word table is no output table here
 
 
@@ -198,12 +203,15 @@ def unsummed_norm(monkeypatch):
     return install
 
 
-@pytest.mark.parametrize(("name", "run"), LOCKSTEP)
-def test_twelve_updates_follow_the_original_step_by_step(name, run, unsummed_norm):
+@pytest.mark.parametrize(
+    ("name", "run", "is_fused"), [(*case, True) for case in LOCKSTEP] + [(*case, False) for case in PLAIN]
+)
+def test_twelve_updates_follow_the_original_step_by_step(name, run, is_fused, unsummed_norm):
     case = Case(name)
     facts = next(r for r in case.facts["lockstep"] if r["name"] == run)
     optimizer = facts["optimizer"]
     backend = CaseBackend(case, weight_decay=optimizer["weight_decay_rate"])
+    backend.is_fused &= is_fused
     if name in LOOKED_UP_ONLY:
         unsummed_norm(backend)
     first = facts["trace"][0]["global_step"]

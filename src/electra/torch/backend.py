@@ -1,12 +1,14 @@
 """Pretraining in PyTorch: the networks, their optimizer, and one step. The twin of every other framework's backend.
 
-Unusual here: the dropout of a step is seeded by the step, so there is no random state to save; and the allocator of the C
-library is told to keep its pages, which costs memory and saves a fifth of a step on a CPU.
+Unusual here: the dropout of a step is seeded by the step, so there is no random state to save; the allocator of the C library
+is told to keep its pages, which costs memory and saves a fifth of a step on a CPU; and where they can be, the encoders and the
+generator's answers are those of fused.py, which are the same and faster.
 """
 
 import ctypes
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,12 @@ import torch
 from torch import Tensor
 
 from electra import objective
-from electra.batch import Batch, map_arrays
+from electra.batch import Batch, Masked, map_arrays
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, RunFailedError
 from electra.first_weights import first_networks
 from electra.objective import OBJECTIVES, Outcome
-from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, ops, share_embeddings
+from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, fused, ops, share_embeddings
 from electra.torch.initial import fill
 from electra.torch.optim import Adam
 from electra.training.backend import Part
@@ -49,6 +51,8 @@ class Backend:
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
+        dtype = torch.bfloat16 if self.bfloat16 else torch.float32
+        self.is_fused = not settings.compile and all(fused.can_fuse(c, dtype, self.device) for c in networks.values())
         models = {name: CLASSES[name](config) for name, config in networks.items()}
         for name, arrays in (weights or first_networks(networks, seed=settings.seed, start=settings.start)).items():
             fill(dict(models[name].named_parameters()), arrays)
@@ -82,6 +86,7 @@ class Backend:
             "framework": f"torch {torch.__version__}",
             "device": str(self.device),
             "precision": "bfloat16" if self.bfloat16 else "float32",
+            "fused": self.is_fused,
             "threads": torch.get_num_threads(),
             "parameters": sum(parameter.numel() for parameter in self.parameters().values()),
         }
@@ -90,16 +95,27 @@ class Backend:
 
     def _generate(self, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
         model = self.models.get("generator") or self.models["masked_lm"]
+        return model.mlm_logits(self._asked(model, input_ids, batch, positions))  # (B, M, V)
+
+    def _asked(self, model: Any, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
         hidden = self._encode(model, input_ids, batch)  # (B, L, H)
         # Only the asked positions go through the vocabulary-wide head: the rest would be most of the step's work.
-        asked = hidden.gather(1, positions.long()[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, M, H)
-        return model.mlm_logits(asked)  # (B, M, V)
+        return hidden.gather(1, positions.long()[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, M, H)
+
+    def _guess(self, _: Any, batch: Batch, masked: Masked, *__: Any) -> tuple[Tensor, Tensor, None]:
+        """What objective.guess answers, without the log-probabilities."""
+        model = self.models["generator"]
+        asked = self._asked(model, masked.input_ids, batch, masked.positions)
+        return *fused.guess(model, asked, masked.original_ids, masked.weights, masked.noise), None
 
     def _discriminate(self, input_ids: Tensor, batch: Batch) -> Tensor:
         model = self.models["discriminator"]
         return model.discriminator_predictions(self._encode(model, input_ids, batch))  # (B, L)
 
     def _encode(self, model: Any, input_ids: Tensor, batch: Batch) -> Tensor:
+        if self.is_fused:
+            seen = batch.attention_mask if batch.document_ids is None else batch.document_ids
+            return fused.encode(model.electra, input_ids, seen, batch.token_type_ids, batch.position_ids)
         return model.electra(
             input_ids,
             attention_mask=objective.attention_mask(batch),
@@ -107,10 +123,14 @@ class Backend:
             position_ids=batch.position_ids,
         )[0]
 
-    def outcome(self, part: Part, totals: tuple[float, float] | None = None) -> Outcome:
-        """The objective on one part of a batch, whose arrays are NumPy's."""
+    def outcome(
+        self, part: Part, totals: tuple[float, float] | None = None, with_probabilities: bool = True
+    ) -> Outcome:
+        """The objective on one part of a batch, whose arrays are NumPy's; if need be, with the generator's probabilities."""
         batch, masked = map_arrays(part[0], self._to_device), map_arrays(part[1], self._to_device)
         loss = OBJECTIVES[self.settings.objective]
+        if self.is_fused and not with_probabilities and fused.can_guess(self.settings):
+            loss = partial(loss, guess=self._guess)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             return loss(self._generate, self._discriminate, batch, masked, self.settings, ops, totals)
 
@@ -123,7 +143,7 @@ class Backend:
         totals = (sum(float(m.weights.sum()) for _, m in parts), sum(float(b.attention_mask.sum()) for b, _ in parts))
         sums: dict[str, Tensor] = {}
         for part in parts:
-            outcome = self.outcome(part, totals)
+            outcome = self.outcome(part, totals, with_probabilities=False)
             outcome.loss.backward()
             for name, value in _counts(outcome, part, self._to_device).items():
                 sums[name] = sums.get(name, 0) + value
@@ -211,10 +231,10 @@ def device_of(name: str) -> torch.device:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 products are faster than float32's here: a GPU that has them, or a CPU with AMX."""
+    """Whether bfloat16 products are faster than float32's here: a GPU that has them, or a CPU with AMX or AVX512_BF16."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return bool(torch.cpu._is_amx_tile_supported())
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def keep_freed_memory() -> None:

@@ -1,0 +1,227 @@
+"""The encoder in training on a processor: the layers of layers.py, with one pass over memory where PyTorch makes ten.
+
+Unusual here: tokens stand without padding, (T, H); the halves of a layer have their backward pass written out, so that little
+is kept and nothing is done twice; weights stay float32 and are rounded where a step computes in bfloat16.
+The plain layers stay beside this and are equal: tests/torch/test_fused.py. Shapes: T tokens, otherwise as layers.py.
+"""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from electra.config import ElectraConfig
+from electra.torch import kernels
+from electra.torch.kernels import Dropout, Places
+from electra.training.settings import PretrainSettings
+
+
+class _Weight:
+    """A weight (O, I) as a step multiplies with it: by our own products where they are the faster ones, else by PyTorch's."""
+
+    def __init__(self, weight: Tensor, dtype: torch.dtype) -> None:
+        self.weight, self.dtype = weight, dtype
+        self.is_ours = kernels.are_faster(dtype, *weight.shape)
+
+    def times(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """x (T, I) -> (T, O)"""
+        if self.is_ours:
+            return kernels.product(x, kernels.pack(self.weight, self.dtype), bias=bias)
+        out, weight = kernels.spared(len(x), len(self.weight), self.dtype), self.weight.to(self.dtype)
+        if bias is None:
+            return torch.mm(x, weight.t(), out=out)
+        return torch.addmm(bias.to(self.dtype), x, weight.t(), out=out)
+
+    def back(self, gradient: Tensor, more: Tensor | None = None) -> Tensor:
+        """The gradient (T, O) of what came out -> that of what went in (T, I), plus what else reached it."""
+        if self.is_ours:
+            panels = kernels.pack(self.weight, self.dtype, is_transposed=True)
+            return kernels.product(gradient, panels, more=more)
+        out, weight = kernels.spared(len(gradient), self.weight.shape[1], self.dtype), self.weight.to(self.dtype)
+        if more is None:
+            return torch.mm(gradient, weight, out=out)
+        return torch.addmm(more, gradient, weight, out=out)
+
+    def gradient(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """The weight's own, (O, I) float32."""
+        return kernels.product_of_gradient(gradient, x) if self.is_ours else torch.mm(gradient.t(), x).float()
+
+
+class _Attention(torch.autograd.Function):
+    """hidden (T, H) -> LayerNorm(dropout(attention) + hidden) (T, H)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, places: Places, heads: int, epsilon: float, inside: Dropout, outside: Dropout,
+        *parameters: Tensor,
+    ) -> Tensor:  # fmt: skip
+        w_query, b_query, w_key, b_key, w_value, b_value, w_out, b_out, norm_scale, norm_shift = parameters
+        inward = _Weight(torch.cat((w_query, w_key, w_value)), hidden.dtype)
+        tokens = inward.times(hidden, torch.cat((b_query, b_key, b_value)))  # (T, 3 N D)
+        scale = 1 / math.sqrt(w_query.shape[0] // heads)
+        context, logs = kernels.attention(tokens, places, heads=heads, scale=scale, dropout=inside)  # (T, N D)
+        summed = _Weight(w_out, hidden.dtype).times(context)  # (T, H)
+        out, moments = kernels.add_norm(summed, b_out, hidden, norm_scale, norm_shift, epsilon=epsilon, dropout=outside)
+        ctx.save_for_backward(
+            hidden, w_query, w_key, w_value, tokens, context, logs, w_out, summed, moments, norm_scale
+        )
+        ctx.settings = places, scale, inside, outside
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, w_query, w_key, w_value, tokens, context, logs, w_out, summed, moments, norm_scale = ctx.saved_tensors
+        places, scale, inside, outside = ctx.settings
+        before, of_sum, norm = kernels.add_norm_backward(gradient.contiguous(), summed, norm_scale, moments, outside)
+        outward = _Weight(w_out, hidden.dtype)
+        of_tokens, of_bias = kernels.attention_backward(
+            outward.back(of_sum), tokens, context, logs, places, scale=scale, dropout=inside
+        )
+        inward = _Weight(torch.cat((w_query, w_key, w_value)), hidden.dtype)
+        weights, biases = inward.gradient(of_tokens, hidden).chunk(3), of_bias.chunk(3)
+        pairs = [tensor for pair in zip(weights, biases, strict=True) for tensor in pair]
+        return (
+            inward.back(of_tokens, before), None, None, None, None, None, *pairs, outward.gradient(of_sum, context),
+            norm[2], norm[0], norm[1],
+        )  # fmt: skip
+
+
+class _FeedForward(torch.autograd.Function):
+    """hidden (T, H) -> LayerNorm(dropout(feed-forward) + hidden) (T, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, epsilon: float, outside: Dropout, *parameters: Tensor) -> Tensor:
+        w_in, b_in, w_out, b_out, norm_scale, norm_shift = parameters
+        wide = _Weight(w_in, hidden.dtype).times(hidden)  # (T, I)
+        summed = _Weight(w_out, hidden.dtype).times(kernels.gelu(wide, b_in))
+        out, moments = kernels.add_norm(summed, b_out, hidden, norm_scale, norm_shift, epsilon=epsilon, dropout=outside)
+        ctx.save_for_backward(hidden, w_in, wide, b_in, w_out, summed, moments, norm_scale)
+        ctx.outside = outside
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, w_in, wide, b_in, w_out, summed, moments, norm_scale = ctx.saved_tensors
+        before, of_sum, norm = kernels.add_norm_backward(
+            gradient.contiguous(), summed, norm_scale, moments, ctx.outside
+        )
+        inward, outward = _Weight(w_in, hidden.dtype), _Weight(w_out, hidden.dtype)
+        of_wide = outward.back(of_sum)  # (T, I)
+        activated, of_bias = kernels.gelu_backward(wide, b_in, of_wide)
+        of_outward, of_inward = outward.gradient(of_sum, activated), inward.gradient(of_wide, hidden)
+        return inward.back(of_wide, before), None, None, of_inward, of_bias, of_outward, norm[2], norm[0], norm[1]
+
+
+class _Guess(torch.autograd.Function):
+    """hidden (S, E), the word table and its bias -> errors (S,) of the originals in nats, samples (S,)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, originals: Tensor, uniform: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        weight = table.to(hidden.dtype)
+        logits = torch.addmm(bias.to(hidden.dtype), hidden, weight.t())  # (S, V)
+        errors, samples, logs = kernels.guess(logits, len(table), originals, uniform)
+        ctx.save_for_backward(hidden, weight, logits, originals, logs)
+        ctx.mark_non_differentiable(samples)
+        return errors, samples
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, logits, originals, logs = ctx.saved_tensors
+        kernels.guess_backward(logits, len(weight), originals, gradient.contiguous(), logs)
+        of_table = torch.mm(logits.t(), hidden).float()
+        return torch.mm(logits, weight), of_table, logits.sum(0, dtype=torch.float32), None, None
+
+
+def can_fuse(config: ElectraConfig, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the layers of this configuration can be computed here, in this type, on this machine."""
+    return (
+        device.type == "cpu"
+        and config.hidden_act == "gelu"
+        and config.position_embedding_type == "absolute"
+        and not config.is_decoder
+        and not config.chunk_size_feed_forward
+        and config.hidden_size // config.num_attention_heads % 2 == 0
+        and kernels.are_there(dtype)
+    )
+
+
+def can_guess(settings: PretrainSettings) -> bool:
+    """Whether errors and samples are what `guess` answers: those of the paper's settings."""
+    return (
+        settings.objective == "electra"
+        and settings.temperature == 1
+        and not settings.disallow_correct
+        and not settings.gumbel_noise
+    )
+
+
+def fused_layer(layer: Any, hidden: Tensor, places: Places, inside: Dropout, outside: Dropout) -> Tensor:
+    """What ElectraLayer computes, (T, H) -> (T, H)."""
+    attention, within, output = layer.attention.self, layer.attention.output, layer.output
+    epsilon = within.LayerNorm.eps
+    hidden = _Attention.apply(
+        hidden, places, len(attention.heads), epsilon, inside, outside,
+        *_both(attention.query), *_both(attention.key), *_both(attention.value), *_both(within.dense),
+        *_both(within.LayerNorm),
+    )  # fmt: skip
+    last = replace(outside, seed=outside.seed + 1)
+    return _FeedForward.apply(
+        hidden, epsilon, last, *_both(layer.intermediate.dense), *_both(output.dense), *_both(output.LayerNorm)
+    )
+
+
+def _both(layer: Any) -> tuple[Tensor, Tensor]:
+    return layer.weight, layer.bias
+
+
+def encode(
+    model: Any, input_ids: Tensor, seen: Tensor, token_type_ids: Tensor | None, position_ids: Tensor | None
+) -> Tensor:
+    """last_hidden_state (B, L, H) of an ElectraModel, zeros on padding.
+
+    seen    (B, L) 0 on padding; tokens of a row see one another where their numbers are equal
+    """
+    real, (rows, length) = seen > 0, seen.shape
+    kept = real.flatten().nonzero()[:, 0]  # (T,)
+    if position_ids is None:
+        position_ids = torch.arange(length).expand(rows, length)
+    ids, types, positions = (
+        None if x is None else x.reshape(-1)[kept][None] for x in (input_ids, token_type_ids, position_ids)
+    )
+    hidden = model.embeddings(ids, types, positions)  # (1, T, E)
+    if hasattr(model, "embeddings_project"):
+        hidden = model.embeddings_project(hidden)
+    hidden = hidden[0].to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else hidden.dtype)  # (T, H)
+    counts, numbers = real.sum(1), seen.flatten()[kept].int()
+    starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    places = Places(starts, numbers, numbers, int(counts.max()))
+    config, seed = model.config, int(torch.randint(1 << 62, ()))
+    inside = config.attention_probs_dropout_prob if model.training else 0.0
+    outside = config.hidden_dropout_prob if model.training else 0.0
+    for number, layer in enumerate(model.encoder.layer):
+        coins = seed + 3 * number
+        hidden = fused_layer(layer, hidden, places, Dropout(inside, coins), Dropout(outside, coins + 1))
+    if len(kept) < real.numel():
+        hidden = hidden.new_zeros(real.numel(), hidden.shape[1]).index_copy(0, kept, hidden)
+    return hidden.view(rows, length, -1)
+
+
+def guess(model: Any, hidden: Tensor, original_ids: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """What the generator says at the asked positions, hidden (B, M, H): errors in nats and samples, (B, M) each.
+
+    Slots of weight 0 are not worked out; both are 0 there.
+    """
+    used = weights.flatten().nonzero()[:, 0]  # (S,)
+    asked = model.generator_predictions(hidden.flatten(0, 1)[used])  # (S, E)
+    asked = asked.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else asked.dtype)
+    head = model.generator_lm_head
+    answers = _Guess.apply(asked, head.weight, head.bias, original_ids.flatten()[used].long(), noise.flatten()[used])
+    errors, samples = (x.new_zeros(weights.numel()).index_copy(0, used, x).view_as(weights) for x in answers)
+    return errors, samples
