@@ -45,7 +45,10 @@ def ours(folder: Path, kind: str, threads: int) -> Any:
     from electra.inference.engine import open_engine
     from electra.training.tune_settings import TuneSettings
 
-    opened = open_engine(folder / "model", TuneSettings(device="cpu", threads=threads), engine=engine)
+    settings = TuneSettings(
+        device="cpu", precision="float32", threads=threads
+    )  # the precision of plain; the others say theirs
+    opened = open_engine(folder / "model", settings, engine=engine)
 
     def answer(rows: list[Array]) -> list[Array]:
         inputs = padded(rows)
@@ -56,10 +59,10 @@ def ours(folder: Path, kind: str, threads: int) -> Any:
 
 def our_engine(kind: str) -> str:
     """The name of the engine; our own C is turned off in this process where it is to be torch."""
-    *torch, engine = kind.split()
-    if torch:
+    place, _, precision = kind.rpartition(" ")
+    if place == "torch":
         os.environ["ELECTRA_NATIVE"] = "0"
-    return engine
+    return "plain" if place == "plain" else precision
 
 
 def in_onnxruntime(folder: Path, kind: str, threads: int) -> Any:
@@ -95,7 +98,8 @@ def our_predictor(folder: Path, kind: str, threads: int) -> Any:
     from electra.inference.predictor import Predictor
     from electra.training.tune_settings import TuneSettings
 
-    predictor = Predictor(folder / "tuned", TuneSettings(batch_size=BATCH, threads=threads), engine=engine)
+    settings = TuneSettings(batch_size=BATCH, device="cpu", precision="float32", threads=threads)
+    predictor = Predictor(folder / "tuned", settings, engine=engine)
     return lambda texts: [list(found["probabilities"].values())[1] for found in predictor.predict_lines(texts)]
 
 

@@ -38,11 +38,9 @@ class Goal:
 
 
 STEP, TOKENS = "a pretraining step, small, real text", "tokenization, {} pass, processor"
-REAL, GIVEN, SORTED, SINGLE, FIRST, WARM = (
-    *[("pretraining", "measured", "small", "real text")],
-    *[("inference", "measured", "small", workload) for workload in ("given", "sorted", "single")],
-    *[("tokenization", "measured", words) for words in ("first", "warm")],
-)
+REAL = ("pretraining", "measured", "small", "real text")
+GIVEN, SORTED, SINGLE = (("inference", "measured", "small", name) for name in ("given", "sorted", "single"))
+FIRST, WARM = (("tokenization", "measured", name) for name in ("first", "warm"))
 GOALS = (
     Goal(STEP, "electra-pytorch (lucidrains)", 10, REAL, "electra-pytorch float32"),
     Goal(STEP, "transformers, float32", 8, REAL, "transformers float32"),

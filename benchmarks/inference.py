@@ -47,7 +47,9 @@ def main() -> None:
 
     result: dict[str, Any] = facts(options.threads) | {"rows": ROWS, "measured": {}, "left_out": {}, "auto": {}}
     precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
-    ours = [f"{OURS} {kind}" for kind in (*kinds(), *(f"torch {precision}" for precision in precisions), "plain")]
+    ours = [
+        f"{OURS} {kind}" for kind in (*kinds(), *(f"torch {precision}" for precision in precisions), "plain float32")
+    ]
     theirs = [f"transformers {precision}" for precision in precisions]
     contests = (
         ([*ours, *theirs, "onnxruntime float32", "onnxruntime int8", "openvino"], WORKLOADS),

@@ -45,7 +45,7 @@ from electra.training.settings import PretrainSettings
 
 B, L = 32, 128
 VOCABULARY = {"small": 30_522, "tiny": 4_096}
-UPDATES = {"small": 1, "tiny": 10}  # in a round
+UPDATES = {"small": 1, "tiny": 5}  # in a round
 ROUNDS = {"real text": 5, "random ids": 3, "mixed lengths": 5}
 RATE, WARM_UPDATES = 5e-4, 5
 PEAK = "GEMM"  # the contender that only multiplies
