@@ -1,6 +1,7 @@
 """electra doctor says what there is to compute with, in lines that a person reads."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -56,7 +57,7 @@ def test_it_times_the_engines_of_a_model(kind, tokenizer, tmp_path, capsys):
     assert set(found) == {"auto", "float32", "bfloat16", "int8", "plain"}
     assert "takes our own C, " in found["auto"]
     assert "our own C, float32" in found["float32"]
-    assert "torch on cpu, float32" in found["plain"]
+    assert re.search("torch on cpu, (float32|bfloat16), ", found["plain"])  # what this processor is fast in
     for name in ("float32", "plain"):
         assert "rows a second (6 to 64 tokens, 16 together)" in found[name]
         assert found[name].endswith("ms for one")
