@@ -36,12 +36,6 @@ INLINE const uint32_t *at(int pairs, const problem *of, const uint32_t *array, i
     return array + words_of(((in.start * parts + part) * of->heads + in.h) * of->depth, pairs);
 }
 
-/* Panels of places, words along the depth. */
-INLINE void by_place(const uint32_t *rows, int64_t stride, int64_t count, int64_t steps, uint32_t *panels) {
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t s = 0; s < steps; s++) panels[(i / WIDE * steps + s) * WIDE + i % WIDE] = rows[i * stride + s];
-}
-
 static void see(const problem *of, head in, int32_t *of_key) {
     for (int64_t k = 0; k < in.wide; k++) of_key[k] = k < in.count ? of->of_key[in.start + k] : NOBODY;
 }
@@ -76,7 +70,7 @@ INLINE void forward(int pairs, const problem *of, void *context, float *logs) {
             const int64_t places = words_of(in.wide, pairs);
             const uint32_t *query = at(pairs, of, of->tokens, 3, QUERY, in);
             see(of, in, of_key);
-            by_place(at(pairs, of, of->tokens, 3, KEY, in), stride, in.count, steps, keys);
+            by_rows(at(pairs, of, of->tokens, 3, KEY, in), stride, in.count, steps, keys);
             along_rows(pairs, at(pairs, of, of->tokens, 3, VALUE, in), stride, in.count, deep, places, values);
             for (int64_t q = 0; q < in.count; q += TALL) {
                 block(pairs, query + q * stride, stride, 1, keys, steps, in.wide, scores);
@@ -142,8 +136,8 @@ INLINE void backward(int pairs, const problem *of, const uint32_t *context, cons
             const uint32_t *query = at(pairs, of, of->tokens, 3, QUERY, in), *key = at(pairs, of, of->tokens, 3, KEY, in);
             const uint32_t *value = at(pairs, of, of->tokens, 3, VALUE, in), *gift = at(pairs, of, given, 1, 0, in);
             see(of, in, of_key);
-            by_place(key, stride, in.count, steps, keys_by_place);
-            by_place(value, stride, in.count, steps, values_by_place);
+            by_rows(key, stride, in.count, steps, keys_by_place);
+            by_rows(value, stride, in.count, steps, values_by_place);
             along_rows(pairs, key, stride, in.count, deep, places, keys);
             along_rows(pairs, query, stride, in.count, deep, tall, queries);
             along_rows(pairs, gift, narrow, in.count, deep, tall, gifts);

@@ -1,7 +1,7 @@
 /* The generator's answers: from logits over the vocabulary to errors, samples and gradients, a row in one pass.
 
-Logits are (rows, stride), float32 or bfloat16, of which `width` are tokens. A sample is drawn by one uniform number: the first token up to which the
-distribution holds more than that share. */
+Logits are (rows, stride), float32 or bfloat16, of which `width` are tokens. A sample is drawn by one uniform number: the first
+token up to which the distribution holds more than that share. */
 
 #include "rows.h"
 
@@ -41,17 +41,18 @@ void guess(const void *logits, const int64_t *originals, const float *uniform, f
     }
 }
 
-/* The gradient of the logits, in their place, from that of the errors. */
-void guess_backward(void *logits, const int64_t *originals, const float *gradient, const float *logs, int64_t rows,
+/* The gradient of the logits, in their place, from that of the errors. sums (threads, width): of a bias of the logits. */
+void guess_backward(void *logits, const int64_t *originals, const float *gradient, const float *logs, float *sums, int64_t rows,
                     int64_t stride, int64_t width, int is_bfloat16, int threads) {
 #pragma omp parallel num_threads(threads)
     {
         MY_SHARE(rows);
-        float *row = calloc(stride, sizeof(float));
+        float *row = calloc(stride, sizeof(float)), *of_bias = sums + me * width;
         for (int64_t r = first; r < last; r++) {
             read_row(row, logits, r * stride, width, is_bfloat16);
             EACH(i, width) row[i] = exponential(row[i] - logs[r]) * gradient[r];
             row[originals[r]] -= gradient[r];
+            EACH(i, width) of_bias[i] += row[i];
             write_row(logits, r * stride, row, stride, is_bfloat16);
         }
         free(row);

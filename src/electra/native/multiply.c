@@ -1,4 +1,4 @@
-/* Products with a weight, as a layer needs them: of activations (rows, inputs) with it, and of two activations for its gradient.
+/* Products with a weight: of activations (rows, inputs) with it, and of two activations for its gradient.
 
 All widths are multiples of WIDE. Where PyTorch's products are faster (is_faster), they are taken. */
 
@@ -23,17 +23,20 @@ int wide(void) { return WIDE; }
 /* A weight (outputs, inputs) of floats, its outputs rounded up with zeros -> panels (columns / WIDE, steps, WIDE). Columns are
 the outputs and the sum is over inputs; where is_transposed, the other way round. */
 void pack(const float *weight, uint32_t *panels, int64_t outputs, int64_t inputs, int is_transposed, int pairs, int threads) {
-    const int64_t all = round_up(outputs, WIDE), columns = is_transposed ? inputs : all;
-    const int64_t steps = words_of(is_transposed ? all : inputs, pairs);
-    const int64_t of_column = is_transposed ? 1 : inputs, of_sum = is_transposed ? inputs : 1, end = outputs * inputs;
+    const int64_t stride = words_of(inputs, pairs), steps = words_of(round_up(outputs, WIDE), pairs);
 #pragma omp parallel for num_threads(threads)
-    for (int64_t first = 0; first < columns; first += WIDE)
-        for (int64_t s = 0; s < steps; s++)
-            for (int64_t c = first; c < first + WIDE; c++) {
-                const int64_t one = c * of_column + (pairs ? 2 * s : s) * of_sum, other = one + of_sum;
-                const float low = one < end ? weight[one] : 0, high = other < end ? weight[other] : 0;
-                panels[first * steps + s * WIDE + c - first] = pairs ? pair(low, high) : to_bits(low);
-            }
+    for (int64_t first = 0; first < outputs; first += WIDE) {
+        uint32_t rows[WIDE * stride];
+        memset(rows, 0, sizeof rows);
+        for (int64_t o = first; o < first + WIDE && o < outputs; o++)
+            write_row(rows + (o - first) * stride, 0, weight + o * inputs, inputs, pairs);
+        if (!is_transposed)
+            by_rows(rows, stride, WIDE, stride, panels + first * stride);
+        else if (pairs)
+            along_rows(1, rows, stride, WIDE, inputs, steps, panels + words_of(first, 1) * WIDE);
+        else
+            along_rows(0, rows, stride, WIDE, inputs, steps, panels + first * WIDE);
+    }
 }
 
 /* out (rows, columns) = a (rows, steps) times panels, plus the `bias` of each column and `more`, unless these are null. */

@@ -1,4 +1,6 @@
-/* The tile all products are made of: TALL rows times WIDE columns, summed over words of 32 bits: a float, or two bfloat16. */
+/* The tile all products are made of: TALL rows times WIDE columns, summed over words of 32 bits: a float, or two bfloat16.
+
+The second factor stands in panels: of WIDE columns, word after word along the sum, that word of each. */
 
 #include "rows.h"
 
@@ -70,4 +72,10 @@ INLINE void along_rows(int pairs, const uint32_t *rows, int64_t stride, int64_t 
             const uint16_t *other = 2 * s + 1 < count ? one + 2 * stride : nothing;
             EACH(w, WIDE) to[w] = one[w] | (uint32_t)other[w] << 16;
         }
+}
+
+/* Of `count` rows, the words of each along itself: panels of WIDE rows, `steps` words in each. */
+INLINE void by_rows(const uint32_t *rows, int64_t stride, int64_t count, int64_t steps, uint32_t *panels) {
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t s = 0; s < steps; s++) panels[(i / WIDE * steps + s) * WIDE + i % WIDE] = rows[i * stride + s];
 }

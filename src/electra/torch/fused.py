@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from electra.config import ElectraConfig
 from electra.torch import kernels
@@ -19,16 +20,24 @@ from electra.training.settings import PretrainSettings
 
 
 class _Weight:
-    """A weight (O, I) as a step multiplies with it: by our own products where they are the faster ones, else by PyTorch's."""
+    """A weight (O, I) as a step multiplies with it: by our own products where they are the faster ones, else by PyTorch's.
 
-    def __init__(self, weight: Tensor, dtype: torch.dtype) -> None:
+    may_round   whether what comes out may be wider than O, with zeros
+    """
+
+    def __init__(self, weight: Tensor, dtype: torch.dtype, may_round: bool = False) -> None:
         self.weight, self.dtype = weight, dtype
-        self.is_ours = kernels.are_faster(dtype, *weight.shape)
+        outputs, inputs = weight.shape
+        fits = inputs == kernels.rounded(inputs) and (may_round or outputs == kernels.rounded(outputs))
+        self.is_ours = fits and kernels.are_faster(dtype)
 
     def times(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """x (T, I) -> (T, O)"""
         if self.is_ours:
-            return kernels.product(x, kernels.pack(self.weight, self.dtype), bias=bias)
+            panels = kernels.pack(self.weight, self.dtype)
+            if bias is not None:
+                bias = functional.pad(bias, (0, len(panels) - len(bias)))
+            return kernels.product(x, panels, bias=bias)
         out, weight = kernels.spared(len(x), len(self.weight), self.dtype), self.weight.to(self.dtype)
         if bias is None:
             return torch.mm(x, weight.t(), out=out)
@@ -46,7 +55,9 @@ class _Weight:
 
     def gradient(self, gradient: Tensor, x: Tensor) -> Tensor:
         """The weight's own, (O, I) float32."""
-        return kernels.product_of_gradient(gradient, x) if self.is_ours else torch.mm(gradient.t(), x).float()
+        if self.is_ours:
+            return kernels.product_of_gradient(gradient, x)[: len(self.weight)]
+        return torch.mm(gradient.t(), x).float()
 
 
 class _Attention(torch.autograd.Function):
@@ -123,20 +134,19 @@ class _Guess(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, table: Tensor, bias: Tensor, originals: Tensor, uniform: Tensor
     ) -> tuple[Tensor, Tensor]:
-        weight = table.to(hidden.dtype)
-        logits = torch.addmm(bias.to(hidden.dtype), hidden, weight.t())  # (S, V)
+        logits = _Weight(table, hidden.dtype, may_round=True).times(hidden, bias)  # (S, V)
         errors, samples, logs = kernels.guess(logits, len(table), originals, uniform)
-        ctx.save_for_backward(hidden, weight, logits, originals, logs)
+        ctx.save_for_backward(hidden, table, logits, originals, logs)
         ctx.mark_non_differentiable(samples)
         return errors, samples
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, weight, logits, originals, logs = ctx.saved_tensors
-        kernels.guess_backward(logits, len(weight), originals, gradient.contiguous(), logs)
-        of_table = torch.mm(logits.t(), hidden).float()
-        return torch.mm(logits, weight), of_table, logits.sum(0, dtype=torch.float32), None, None
+        hidden, table, logits, originals, logs = ctx.saved_tensors
+        of_bias = kernels.guess_backward(logits, len(table), originals, gradient.contiguous(), logs)
+        weight = _Weight(table, hidden.dtype, may_round=True)
+        return weight.back(logits), weight.gradient(logits, hidden), of_bias, None, None
 
 
 def can_fuse(config: ElectraConfig, dtype: torch.dtype, device: torch.device) -> bool:

@@ -37,7 +37,7 @@ FUNCTIONS = {
     "gelu": ("layer", "TTTnnii"),
     "gelu_backward": ("layer", "TTTTTnnii"),
     "guess": ("guess", "TTTTTTnnnii"),
-    "guess_backward": ("guess", "TTTTnnnii"),
+    "guess_backward": ("guess", "TTTTTnnnii"),
 }
 SPARE = 16  # tokens beyond the last whose memory native/attention.c may read
 
@@ -108,18 +108,21 @@ class Places:
 # -- products with a weight ---------------------------------------------------------------------------------------------
 
 
-def are_faster(dtype: torch.dtype, *widths: int) -> bool:
-    """Whether products of these widths are left to native/multiply.c rather than to PyTorch."""
+def are_faster(dtype: torch.dtype) -> bool:
+    """Whether native/multiply.c is faster than PyTorch here."""
+    return bool(_function("is_faster")(int(dtype == torch.bfloat16)))
+
+
+def rounded(width: int) -> int:
+    """A width as native/multiply.c takes it."""
     unit = _function("wide")()
-    return bool(_function("is_faster")(int(dtype == torch.bfloat16))) and all(width % unit == 0 for width in widths)
+    return -(-width // unit) * unit
 
 
 def pack(weight: Tensor, dtype: torch.dtype, *, is_transposed: bool = False) -> Tensor:
     """A weight (O, I) float32 as `product` takes it, in `dtype`; O is rounded up with zeros. Rows of words, a column each."""
-    outputs, inputs = weight.shape
-    unit, pairs = _function("wide")(), int(dtype == torch.bfloat16)
-    rounded = -(-outputs // unit) * unit
-    columns, along = (inputs, rounded) if is_transposed else (rounded, inputs)
+    (outputs, inputs), pairs = weight.shape, int(dtype == torch.bfloat16)
+    columns, along = (inputs, rounded(outputs)) if is_transposed else (rounded(outputs), inputs)
     panels = torch.empty(columns, along // (1 + pairs), dtype=torch.int32)
     _call("pack", weight.contiguous(), panels, outputs, inputs, int(is_transposed), pairs)
     return panels
@@ -219,6 +222,8 @@ def guess(logits: Tensor, width: int, originals: Tensor, uniform: Tensor) -> tup
     return errors, samples, logs
 
 
-def guess_backward(logits: Tensor, width: int, originals: Tensor, gradient: Tensor, logs: Tensor) -> None:
-    """`logits` become their gradient, from the gradient (S,) of the errors."""
-    _call("guess_backward", logits, originals, gradient, logs, *logits.shape, width, _is_bfloat16(logits))
+def guess_backward(logits: Tensor, width: int, originals: Tensor, gradient: Tensor, logs: Tensor) -> Tensor:
+    """`logits` become their gradient, from the gradient (S,) of the errors. Returns that of a bias of the logits (width,)."""
+    sums = _sums(width)
+    _call("guess_backward", logits, originals, gradient, logs, sums, *logits.shape, width, _is_bfloat16(logits))
+    return sums.sum((0, 1))
