@@ -208,7 +208,13 @@ def draw(result: dict[str, Any]) -> str:
                 place = max(held["difference"][name], 1e-7), spread(speeds(held, name))["median"]
                 axis.plot(*place, "o", color="tab:red" if name.split()[0] == OURS else "tab:gray")
                 axis.annotate(name, place, fontsize="x-small", xytext=(3, 3), textcoords="offset points")
-            axis.set(title=f"{size}, {workload}: sentences a second", xscale="log", xlabel="difference of a logit")
+            axis.set(
+                title=f"{size}, {workload}: sentences a second",
+                xscale="log",
+                yscale="log",
+                xlim=(5e-8, 2),
+                xlabel="difference of a logit",
+            )
             axis.grid(alpha=0.3)
     return picture(figure, "inference", "Sentences a second over the difference from float32")
 
