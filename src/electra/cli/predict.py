@@ -15,7 +15,7 @@ def predict(
     model: tyro.conf.Positional[str],
     file: tyro.conf.Positional[str] = "-",
     *,
-    out: Path | None = None,
+    out: str = "-",
     nbest: int = 3,
     engine: str = "auto",
     framework: str = "torch",
@@ -31,7 +31,7 @@ def predict(
     Args:
         model: RUN/model of electra finetune, or RUN; or what electra convert --to onnx made of RUN/model
         file: one text or JSON object a line; - for standard input
-        out: where to write; by default standard output
+        out: where to write; - for standard output
         nbest: of answers to questions: how many candidates of whole words are listed, the likeliest first
         engine: float32, bfloat16, int8, or plain, which is the framework's model; auto: the faster of the first two
         framework: whose model computes where the engine is plain; torch, tf or flax
@@ -49,7 +49,7 @@ def predict(
     predictor = Predictor(model, settings, framework=framework, engine=engine)
     bad = 0
     with ExitStack() as stack:
-        target = sys.stdout if out is None else stack.enter_context(out.open("w", encoding="utf-8"))
+        target = sys.stdout if out == "-" else stack.enter_context(open(out, "w", encoding="utf-8"))
         for prediction in predictor.predict_lines(_lines(file), nbest=nbest):
             bad += "error" in prediction
             print(json.dumps(rounded(prediction), ensure_ascii=False), file=target)
