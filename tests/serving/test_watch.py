@@ -14,6 +14,14 @@ from playwright.sync_api import expect
 
 from electra.training.run import RunFolder, read_metrics
 
+# Where tests run in the background of a shell, their processes would ignore Ctrl-C.
+WATCH = """
+import signal, sys
+from electra.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 @pytest.fixture
 def run(short_run, tmp_path):
@@ -28,8 +36,8 @@ def run(short_run, tmp_path):
 @pytest.fixture
 def address(run):
     """Of a page that watches it; Ctrl-C ends it well."""
-    command = [sys.executable, "-m", "electra", "watch", str(run.path), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    command = [sys.executable, "-c", WATCH, "watch", str(run.path), "--port", "0"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())[0]
         process.send_signal(signal.SIGINT)
@@ -38,11 +46,6 @@ def address(run):
         process.kill()
         process.stderr.close()
         process.wait()
-
-
-def heed_interrupts():
-    """Where tests run in the background of a shell, their processes would ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ask(address, path):
