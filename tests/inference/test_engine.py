@@ -15,7 +15,7 @@ from electra.cli.evaluate import evaluate
 from electra.cli.predict import predict
 from electra.config import ElectraConfig
 from electra.errors import UsageError
-from electra.inference import choice, compiled
+from electra.inference import choice, compiled, machine
 from electra.inference.engine import open_engine
 from electra.inference.predictor import Predictor
 from electra.training.finetune import class_of
@@ -159,3 +159,10 @@ def test_the_choice_is_made_by_timing_both():
 def test_scores_are_taken_in_float32_and_predictions_by_the_fastest_unless_asked_otherwise():
     defaults = [inspect.signature(command).parameters["engine"].default for command in (evaluate, predict)]
     assert defaults == ["float32", "auto"]
+
+
+def test_a_gpu_that_only_seems_to_be_there_keeps_nothing_from_our_own_c(tokenizer, tmp_path, monkeypatch):
+    folder = model_folder("classification", tokenizer, tmp_path / "model")
+    monkeypatch.setattr(machine, "GPUS", ("/",))
+    assert machine.has_gpu()
+    assert open_engine(folder, settings_of(device="auto")).place == "our own C"

@@ -82,13 +82,23 @@ class CompiledModel:
         """
         shape = inputs["input_ids"].shape
         tokens, is_real = _unpad(inputs)
-        x = self.encoder(tokens, first_only=self.head.first_only)
+        x = self._head(self.encoder(tokens, first_only=self.head.first_only))
+        return self._fields(x if self.head.first_only else _pad(x, is_real, shape), shape)
+
+    def answer_at(self, inputs: Mapping[str, Array], positions: Array) -> Array:
+        """The head's answer for one real token of each row alone: positions (B,) -> (B, N)."""
+        tokens, is_real = _unpad(inputs)
+        before = np.cumsum(is_real.reshape(-1)) - 1  # of each place, the number of its token
+        rows = np.arange(len(is_real)) * is_real.shape[1]
+        return self._head(self.encoder(tokens)[before[rows + positions]])
+
+    def _head(self, x: Array) -> Array:
         for place, layer in enumerate(self.layers):
             is_last = place == len(self.layers) - 1
             x = layer(x, gelu=not is_last)
             if self.norm is not None and not is_last:
                 x = self._normalised(x)
-        return self._fields(x if self.head.first_only else _pad(x, is_real, shape), shape)
+        return x
 
     def _normalised(self, x: Array) -> Array:
         assert self.norm is not None

@@ -63,9 +63,8 @@ def open_engine(folder: Path, settings: TuneSettings, *, framework: str = "torch
         if engine not in ("auto", "float32"):
             raise UsageError(f"{folder} has an ONNX file, which is float32; {engine} needs a folder with weights")
         return Engine(Session(folder, settings.threads).predict, "onnxruntime", "float32", settings.threads)
-    given = _read(folder)
-    is_on_cpu = settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
-    if framework == "torch" and engine != "plain" and is_on_cpu:
+    given = read_model(folder)
+    if framework == "torch" and engine != "plain" and is_on_cpu(settings.device):
         return _without_padding(given, settings.threads, engine)
     if engine == "int8":
         raise UsageError("int8 is computed by our own C alone: it needs framework torch and device cpu")
@@ -74,13 +73,25 @@ def open_engine(folder: Path, settings: TuneSettings, *, framework: str = "torch
     return _plain(given, settings, framework)
 
 
-def _read(folder: Path) -> Given:
+def read_model(folder: Path) -> Given:
+    """The network of a model folder. Raises WeightsError where it is not whole."""
     from electra.weights.files import widen
     from electra.weights.sources import open_source
 
     (network,) = open_source(folder).networks.values()
     weights = {name: np.asarray(widen(array), np.float32) for name, array in network.tensors.items()}
     return network.class_name, network.config, weights
+
+
+def is_on_cpu(device: str) -> bool:
+    """Whether a device is the CPU. Of auto PyTorch is asked only where there may be a GPU: its import takes a second."""
+    if device != "auto" or not has_gpu():
+        return device in ("auto", "cpu")
+    try:
+        import torch
+    except ImportError:
+        return True
+    return not torch.cuda.is_available()
 
 
 def _without_padding(given: Given, threads: int, engine: str) -> Engine:

@@ -17,6 +17,7 @@ import numpy as np
 
 from electra.config import read_json_object
 from electra.errors import UsageError, WeightsError, did_you_mean, install_hint
+from electra.inference.reader import open_reader
 from electra.tokenization import load_tokenizer
 from electra.training.tune_batches import padding_multiple
 from electra.weights.matching import NewWeightsWarning
@@ -132,6 +133,10 @@ def _open_reader(class_name: str, folder: Path, options: Options) -> Any:
             f'there is no framework "{options.framework}"{did_you_mean(options.framework, FRAMEWORKS)}; expected '
             f"{', '.join(FRAMEWORKS)}"
         )
+    if options.framework == "torch":
+        compiled = open_reader(class_name, folder, device=options.device, threads=options.threads)
+        if compiled is not None:
+            return compiled
     module, package = FRAMEWORKS[options.framework]
     try:
         import_module(package)
