@@ -223,3 +223,11 @@ def test_the_network_of_a_run_is_found_wherever_it_is(finished, tmp_path):
     shutil.copytree(finished / "checkpoints", half / "checkpoints")
     assert find_model(half, "discriminator") == half / "checkpoints" / "step-00000040" / "discriminator"
     assert find_model(finished / "discriminator", "discriminator") == finished / "discriminator"
+
+
+def test_a_file_that_a_kill_left_half_written_is_removed(tmp_path):
+    run = RunFolder(tmp_path)
+    run.metrics_file.write_text('{"kind": "train", "step": 1}\n')
+    (tmp_path / ".metrics.jsonl.123-abcd.tmp").write_text('{"kind": "tr')
+    run.forget_after(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]

@@ -100,7 +100,9 @@ class RunFolder:
             file.write(json.dumps(record) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of steps that will be made again, and a line that was cut short."""
+        """Drop the metrics of steps that will be made again, and a line that was cut short; what a kill left of this, too."""
+        for leftover in self.path.glob(f".{self.metrics_file.name}.*.tmp"):
+            leftover.unlink()
         if not self.metrics_file.exists():
             return
         kept = [json.dumps(record) for record in read_metrics(self.metrics_file) if record["step"] <= step]
