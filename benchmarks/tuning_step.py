@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from document import table, write_section
 from machine import described, encoder_operations, facts, has_bfloat16
-from pretraining import without_correction
+from pretraining import EPSILON, without_correction
 from texts import LONGEST, corpus, files_of, mixed_lengths, padded, rows_of_lengths
 from turns import OURS, Answer, arguments, parsed, take_turns, theirs_to_ours, told, write_results
 
@@ -74,7 +74,12 @@ def contend(name: str, given: dict[str, Any], workload: str) -> Callable[[], Ans
     config = ElectraConfig.small(num_labels=2)
     weights = first_weights(tensors(config) | tensors(config, "sequence_classification"), config.initializer_range, 0)
     settings = TuneSettings(
-        batch_size=BATCH, max_length=LONGEST, learning_rate=RATE, layer_decay=1.0, precision=precision
+        batch_size=BATCH,
+        max_length=LONGEST,
+        learning_rate=RATE,
+        layer_decay=1.0,
+        precision=precision,
+        adam_epsilon=EPSILON,
     )
     epoch, numbers = (ours if side == OURS else theirs)(config, weights, settings, rows, labels), count()
     tokens = sum(map(len, rows))
