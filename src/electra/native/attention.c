@@ -51,7 +51,7 @@ static float soften(float *row, const int32_t *of_key, int32_t own, head in, flo
     }
     EACH(k, in.wide) row[k] = exponential(row[k] - most);
     const float total = sum(row, in.wide), share = 1 / total;
-    EACH(k, in.wide) row[k] *= share;
+    EACH(k, in.wide) row[k] = of_key[k] == own ? row[k] * share : 0;
     return most + logf(total);
 }
 
@@ -106,8 +106,10 @@ static void soften_backward(const problem *of, head in, const int32_t *of_key, i
     const uint32_t key = coins_of(of->seed, token * of->heads + in.h), threshold = of->threshold;
     const int32_t own = of->of_query[token];
     const float scale = of->scale, growth = of->growth;
-    EACH(k, in.wide) scores[k] = of_key[k] == own ? scores[k] * scale - log : -INFINITY;
-    EACH(k, in.wide) scores[k] = exponential(scores[k]);
+    EACH(k, in.wide) {
+        const float share = exponential(scores[k] * scale - log);
+        scores[k] = of_key[k] == own ? share : 0;
+    }
     EACH(k, in.wide) {
         const float grown = coin(key, (uint32_t)k) < threshold ? 0 : growth;
         slopes[k] = scores[k] * (slopes[k] * grown - less) * scale;
@@ -127,7 +129,8 @@ INLINE void backward(int pairs, const problem *of, const uint32_t *context, cons
         uint32_t *keys_by_place = held, *values_by_place = keys_by_place + most * deep, *keys = values_by_place + most * deep;
         uint32_t *queries = keys + most * deep, *gifts = queries + most * deep;
         uint32_t *all_slopes = gifts + most * deep, *all_shares = all_slopes + most * most; /* words along queries */
-        float scores[TALL * most], slopes[TALL * most], rows[TALL * deep], one[of->depth], other[of->depth];
+        float scores[TALL * most], slopes[TALL * most], rows[TALL * deep];
+        float less[most], one[of->depth], other[of->depth];
         uint32_t line[TALL * most];
         int32_t of_key[most];
         for (int64_t n = first; n < last; n++) {
@@ -135,6 +138,12 @@ INLINE void backward(int pairs, const problem *of, const uint32_t *context, cons
             const int64_t places = words_of(in.wide, pairs), tall = words_of(round_up(in.count, TALL), pairs);
             const uint32_t *query = at(pairs, of, of->tokens, 3, QUERY, in), *key = at(pairs, of, of->tokens, 3, KEY, in);
             const uint32_t *value = at(pairs, of, of->tokens, 3, VALUE, in), *gift = at(pairs, of, given, 1, 0, in);
+            for (int64_t q = 0; q < in.count; q++) { /* apart, so that the memory's delays overlap */
+                const int64_t at = ((in.start + q) * of->heads + in.h) * of->depth;
+                read_row(one, given, at, of->depth, pairs);
+                read_row(other, context, at, of->depth, pairs);
+                less[q] = dot(one, other, of->depth);
+            }
             see(of, in, of_key);
             by_rows(key, stride, in.count, steps, keys_by_place);
             by_rows(value, stride, in.count, steps, values_by_place);
@@ -151,10 +160,7 @@ INLINE void backward(int pairs, const problem *of, const uint32_t *context, cons
                         memset(slopes + i * in.wide, 0, in.wide * sizeof(float));
                         continue;
                     }
-                    read_row(one, given, n * of->depth, of->depth, pairs);
-                    read_row(other, context, n * of->depth, of->depth, pairs);
-                    const float less = dot(one, other, of->depth);
-                    soften_backward(of, in, of_key, token, logs[n], less, scores + i * in.wide, slopes + i * in.wide);
+                    soften_backward(of, in, of_key, token, logs[n], less[q + i], scores + i * in.wide, slopes + i * in.wide);
                 }
                 write_row(line, 0, scores, TALL * in.wide, pairs);
                 along_rows(pairs, line, places, TALL, in.wide, tall, all_shares + words_of(q, pairs) * WIDE);

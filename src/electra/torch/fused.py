@@ -200,15 +200,11 @@ def encode(
     """
     real, (rows, length) = seen > 0, seen.shape
     kept = real.flatten().nonzero()[:, 0]  # (T,)
-    if position_ids is None:
-        position_ids = torch.arange(length).expand(rows, length)
-    ids, types, positions = (
-        None if x is None else x.reshape(-1)[kept][None] for x in (input_ids, token_type_ids, position_ids)
-    )
-    hidden = model.embeddings(ids, types, positions)  # (1, T, E)
+    hidden = model.embeddings(input_ids, token_type_ids, position_ids)  # (B, L, E)
     if hasattr(model, "embeddings_project"):
         hidden = model.embeddings_project(hidden)
-    hidden = hidden[0].to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else hidden.dtype)  # (T, H)
+    hidden = hidden.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else hidden.dtype).flatten(0, 1)
+    hidden = hidden[kept] if len(kept) < len(hidden) else hidden  # (T, H)
     counts, numbers = real.sum(1), seen.flatten()[kept].int()
     starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     places = Places(starts, numbers, numbers, int(counts.max()))

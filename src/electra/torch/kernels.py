@@ -40,6 +40,7 @@ FUNCTIONS = {
     "guess_backward": ("guess", "TTTTTnnnii"),
 }
 SPARE = 16  # tokens beyond the last whose memory native/attention.c may read
+STEP = 256  # tokens that memory is asked for at once: sizes that come again are found again by the allocator
 
 
 @cache
@@ -75,7 +76,11 @@ def _sums(width: int, parts: int = 1) -> Tensor:
 
 def spared(tokens: int, width: int, dtype: torch.dtype) -> Tensor:
     """An array (T, width) to be filled, with memory beyond its end."""
-    return torch.empty(tokens + SPARE, width, dtype=dtype)[:tokens]
+    return torch.empty(-(-(tokens + SPARE) // STEP) * STEP, width, dtype=dtype)[:tokens]
+
+
+def _like(x: Tensor) -> Tensor:
+    return spared(x.shape[0], x.shape[1], x.dtype)
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ def attention_backward(
     gradient: Tensor, tokens: Tensor, context: Tensor, logs: Tensor, places: Places, *, scale: float, dropout: Dropout
 ) -> tuple[Tensor, Tensor]:
     """The gradients of tokens (T, 3 N D) and of a bias added to them (3 N D,)."""
-    of_tokens, sums, heads = torch.empty_like(tokens), _sums(tokens.shape[1]), logs.shape[1]
+    of_tokens, sums, heads = _like(tokens), _sums(tokens.shape[1]), logs.shape[1]
     _call(
         "attention_backward", tokens, places.starts, places.of_query, places.of_key, context, logs, gradient, of_tokens, sums,
         len(places.starts) - 1, heads, context.shape[1] // heads, places.longest, scale, *dropout.coins,
@@ -176,7 +181,7 @@ def add_norm(
     summed: Tensor, bias: Tensor, before: Tensor, scale: Tensor, shift: Tensor, *, epsilon: float, dropout: Dropout
 ) -> tuple[Tensor, Tensor]:
     """LayerNorm(dropout(summed + bias) + before) and the moments (T, 2) of its rows; `summed` (T, H) becomes what is normed."""
-    out, moments = torch.empty_like(before), torch.empty(len(summed), 2)
+    out, moments = _like(before), torch.empty(len(summed), 2)
     _call(
         "add_norm", summed, bias, before, scale, shift, out, moments, *summed.shape, epsilon, *dropout.coins,
         _is_bfloat16(summed),
@@ -188,8 +193,8 @@ def add_norm_backward(
     gradient: Tensor, summed: Tensor, scale: Tensor, moments: Tensor, dropout: Dropout
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of `before` (T, H), of what was dropped (T, H), and of scale, shift and bias (3, H)."""
-    before, sums = torch.empty_like(gradient), _sums(gradient.shape[1], 3)
-    dense = torch.empty_like(gradient) if dropout.p else None
+    before, sums = _like(gradient), _sums(gradient.shape[1], 3)
+    dense = _like(gradient) if dropout.p else None
     _call(
         "add_norm_backward", gradient, summed, scale, moments, before, dense, sums, *gradient.shape, *dropout.coins,
         _is_bfloat16(gradient),
@@ -199,14 +204,14 @@ def add_norm_backward(
 
 def gelu(x: Tensor, bias: Tensor) -> Tensor:
     """GELU(x + bias), (T, I), in the exact, erf form."""
-    out = torch.empty_like(x)
+    out = _like(x)
     _call("gelu", x, bias, out, *x.shape, _is_bfloat16(x))
     return out
 
 
 def gelu_backward(x: Tensor, bias: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
     """GELU(x + bias) again, and the gradient of the bias (I,); `gradient` becomes that of x."""
-    out, sums = torch.empty_like(x), _sums(x.shape[1])
+    out, sums = _like(x), _sums(x.shape[1])
     _call("gelu_backward", x, bias, gradient, out, sums, *x.shape, _is_bfloat16(x))
     return out, sums.sum((0, 1))
 
