@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from electra.config import ElectraConfig
 from electra.torch import ElectraForMaskedLM, ElectraModel, fused, kernels
+from electra.torch.backend import _guesses_fused
 from electra.torch.kernels import Dropout, Places
 from electra.training.settings import PretrainSettings
 
@@ -22,7 +23,8 @@ SIZES = dict(
 )  # fmt: skip
 KINDS = {
     "own products": {},
-    "PyTorch's products": {"hidden_size": 40, "intermediate_size": 52},  # no multiples of 32
+    "PyTorch's products": {},
+    "widths that are no multiple of 32": {"hidden_size": 40, "intermediate_size": 52},
     "one head, no projection": {"num_attention_heads": 1, "embedding_size": 64},
     "pruned heads": {"pruned_heads": {0: [1], 1: [0, 2]}},
 }
@@ -66,11 +68,13 @@ def test_this_machine_has_the_kernels():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hidden_states_and_gradients_are_the_plain_ones(kind):
+def test_hidden_states_and_gradients_are_the_plain_ones(kind, monkeypatch):
+    if kind == "PyTorch's products":
+        monkeypatch.setattr(kernels, "are_faster", lambda dtype: False)  # as on a processor that has AMX
     model, (ids, mask) = model_of(**KINDS[kind]), ids_and_mask()
     assert fused.can_fuse(model.config, torch.float32, CPU)
     types = (ids > 50).long()
-    ours = fused.encode(model, ids, mask, types, None)
+    ours = fused.encode(model, ids, mask, types) * mask[..., None]
     found = gradients(model, ours, mask)
     theirs = model(ids, attention_mask=mask, token_type_ids=types)[0] * mask[..., None]
     close(ours, theirs)
@@ -95,6 +99,27 @@ def test_bfloat16_is_as_near_to_float32_as_autocast_is(kind, dtype):
         for states in (exact, cast, ours)
     )
     assert (of_ours - of_exact).norm() < 1.5 * (of_cast - of_exact).norm()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_position_alone_is_that_of_the_whole(kind):
+    model, (ids, mask) = model_of(**KINDS[kind]), ids_and_mask()
+    ours, theirs = fused.encode(model, ids, mask, first_only=True), model(ids, attention_mask=mask)[0][:, :1]
+    close(ours, theirs)
+    ones = torch.ones(len(ids), 1)
+    found, expected = gradients(model, ours, ones), gradients(model, theirs, ones)
+    for name in without_key_biases(expected):
+        close(found[name], expected[name])
+
+
+def test_padding_is_worked_out_where_it_is_asked_for():
+    model, (ids, mask) = model_of(), ids_and_mask()
+    ours, theirs = fused.encode(model, ids, mask, with_padding=True), model(ids, attention_mask=mask)[0]
+    close(ours, theirs)
+    ones = torch.ones_like(mask)
+    found, expected = gradients(model, ours, ones), gradients(model, theirs, ones)
+    for name in without_key_biases(expected):
+        close(found[name], expected[name])
 
 
 def test_documents_in_a_row_do_not_see_one_another():
@@ -223,7 +248,7 @@ def test_dropout_follows_the_random_state_and_is_off_outside_training():
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
     model.eval()
-    close(fused.encode(model, ids, mask, None, None), model(ids, attention_mask=mask)[0] * mask[..., None])
+    close(fused.encode(model, ids, mask) * mask[..., None], model(ids, attention_mask=mask)[0] * mask[..., None])
 
 
 def test_the_number_of_threads_changes_no_bit_of_the_hidden_states():
@@ -318,5 +343,5 @@ def test_samples_follow_the_distribution():
     "changes", [{"temperature": 0.9}, {"disallow_correct": True}, {"gumbel_noise": True}, {"objective": "mlm"}], ids=str
 )
 def test_other_ways_to_sample_are_left_to_the_plain_objective(changes):
-    assert fused.can_guess(PretrainSettings())
-    assert not fused.can_guess(PretrainSettings(**changes))
+    assert _guesses_fused(PretrainSettings())
+    assert not _guesses_fused(PretrainSettings(**changes))

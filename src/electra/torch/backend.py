@@ -129,7 +129,7 @@ class Backend:
         """The objective on one part of a batch, whose arrays are NumPy's; if need be, with the generator's probabilities."""
         batch, masked = map_arrays(part[0], self._to_device), map_arrays(part[1], self._to_device)
         loss = OBJECTIVES[self.settings.objective]
-        if self.is_fused and not with_probabilities and fused.can_guess(self.settings):
+        if self.is_fused and not with_probabilities and _guesses_fused(self.settings):
             loss = partial(loss, guess=self._guess)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             return loss(self._generate, self._discriminate, batch, masked, self.settings, ops, totals)
@@ -192,6 +192,12 @@ class Backend:
         self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models})
         state = {name: torch.tensor(array) for name, array in read_tensors(folder / "optimizer.safetensors").items()}
         self.optimizer.load(state)
+
+
+def _guesses_fused(settings: PretrainSettings) -> bool:
+    """Whether errors and samples are what fused.guess answers: those of the paper's settings."""
+    is_plain = settings.temperature == 1 and not settings.disallow_correct and not settings.gumbel_noise
+    return settings.objective == "electra" and is_plain
 
 
 def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:

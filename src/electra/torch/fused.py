@@ -6,7 +6,7 @@ The plain layers stay beside this and are equal: tests/torch/test_fused.py. Shap
 """
 
 import math
-from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -16,7 +16,8 @@ from torch.nn import functional
 from electra.config import ElectraConfig
 from electra.torch import kernels
 from electra.torch.kernels import Dropout, Places
-from electra.training.settings import PretrainSettings
+
+UNIT = 64  # tokens; where PyTorch multiplies, their number is rounded up to it
 
 
 class _Weight:
@@ -149,6 +150,42 @@ class _Guess(torch.autograd.Function):
         return weight.back(logits), weight.gradient(logits, hidden), of_bias, None, None
 
 
+class _Take(torch.autograd.Function):
+    """Some of the rows, each once: x (n, H), rows (T,) -> (T, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor) -> Tensor:
+        ctx.rows, ctx.count = rows, len(x)
+        return _take(x, rows)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _put(gradient, ctx.rows, ctx.count), None
+
+
+class _Put(torch.autograd.Function):
+    """The other way: x (T, H) -> (n, H), zeros where no row is put."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor, count: int) -> Tensor:
+        ctx.rows = rows
+        return _put(x, rows, count)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _take(gradient, ctx.rows), None, None
+
+
+def _take(x: Tensor, rows: Tensor) -> Tensor:
+    return torch.index_select(x, 0, rows, out=kernels.spared(len(rows), x.shape[1], x.dtype))
+
+
+def _put(x: Tensor, rows: Tensor, count: int) -> Tensor:
+    return x.new_zeros(count, x.shape[1]).index_copy_(0, rows, x)
+
+
 def can_fuse(config: ElectraConfig, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the layers of this configuration can be computed here, in this type, on this machine."""
     return (
@@ -162,72 +199,87 @@ def can_fuse(config: ElectraConfig, dtype: torch.dtype, device: torch.device) ->
     )
 
 
-def can_guess(settings: PretrainSettings) -> bool:
-    """Whether errors and samples are what `guess` answers: those of the paper's settings."""
-    return (
-        settings.objective == "electra"
-        and settings.temperature == 1
-        and not settings.disallow_correct
-        and not settings.gumbel_noise
-    )
+def attend(layer: Any, hidden: Tensor, places: Places, inside: Dropout, outside: Dropout) -> Tensor:
+    """The first half of an ElectraLayer, (T, H) -> (T, H)."""
+    attention, output = layer.attention.self, layer.attention.output
+    parts = (attention.query, attention.key, attention.value, output.dense, output.LayerNorm)
+    parameters = [parameter for part in parts for parameter in (part.weight, part.bias)]
+    heads, epsilon = len(attention.heads), output.LayerNorm.eps
+    return _Attention.apply(hidden, places, heads, epsilon, inside, outside, *parameters)
 
 
-def fused_layer(layer: Any, hidden: Tensor, places: Places, inside: Dropout, outside: Dropout) -> Tensor:
-    """What ElectraLayer computes, (T, H) -> (T, H)."""
-    attention, within, output = layer.attention.self, layer.attention.output, layer.output
-    epsilon = within.LayerNorm.eps
-    hidden = _Attention.apply(
-        hidden, places, len(attention.heads), epsilon, inside, outside,
-        *_both(attention.query), *_both(attention.key), *_both(attention.value), *_both(within.dense),
-        *_both(within.LayerNorm),
-    )  # fmt: skip
-    last = replace(outside, seed=outside.seed + 1)
-    return _FeedForward.apply(
-        hidden, epsilon, last, *_both(layer.intermediate.dense), *_both(output.dense), *_both(output.LayerNorm)
-    )
-
-
-def _both(layer: Any) -> tuple[Tensor, Tensor]:
-    return layer.weight, layer.bias
+def feed_forward(layer: Any, hidden: Tensor, outside: Dropout) -> Tensor:
+    """The second half of an ElectraLayer, (T, H) -> (T, H)."""
+    parts = (layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm)
+    parameters = [parameter for part in parts for parameter in (part.weight, part.bias)]
+    return _FeedForward.apply(hidden, layer.output.LayerNorm.eps, outside, *parameters)
 
 
 def encode(
-    model: Any, input_ids: Tensor, seen: Tensor, token_type_ids: Tensor | None, position_ids: Tensor | None
+    model: Any,
+    input_ids: Tensor,
+    seen: Tensor,
+    token_type_ids: Tensor | None = None,
+    position_ids: Tensor | None = None,
+    *,
+    first_only: bool = False,
+    with_padding: bool = False,
 ) -> Tensor:
-    """last_hidden_state (B, L, H) of an ElectraModel, zeros on padding.
+    """last_hidden_state (B, L, H) of an ElectraModel; on padding it means nothing.
 
-    seen    (B, L) 0 on padding; tokens of a row see one another where their numbers are equal
+    seen           (B, L) 0 on padding; tokens of a row see one another where their numbers are equal
+    first_only     position 0 alone, (B, 1, H)
+    with_padding   padding is worked out too: it sees the real tokens of its row, whose number is 1
     """
-    real, (rows, length) = seen > 0, seen.shape
-    kept = real.flatten().nonzero()[:, 0]  # (T,)
+    rows, length = seen.shape
     hidden = model.embeddings(input_ids, token_type_ids, position_ids)  # (B, L, E)
     if hasattr(model, "embeddings_project"):
         hidden = model.embeddings_project(hidden)
-    hidden = hidden.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else hidden.dtype).flatten(0, 1)
-    hidden = hidden[kept] if len(kept) < len(hidden) else hidden  # (T, H)
-    counts, numbers = real.sum(1), seen.flatten()[kept].int()
+    hidden = hidden.to(_dtype()).flatten(0, 1)  # (B L, H)
+    kept, places = _arrange(seen, with_padding)
+    hidden = _Take.apply(hidden, kept)  # (T, H)
+    inside, outside = (
+        (model.config.attention_probs_dropout_prob, model.config.hidden_dropout_prob) if model.training else (0.0, 0.0)
+    )
+    coins = count(int(torch.randint(1 << 62, ())))
+    for layer in model.encoder.layer:
+        hidden = attend(layer, hidden, places, Dropout(inside, next(coins)), Dropout(outside, next(coins)))
+        if first_only and layer is model.encoder.layer[-1]:
+            hidden = _Take.apply(hidden, places.starts[:rows])  # (B, H)
+        hidden = feed_forward(layer, hidden, Dropout(outside, next(coins)))
+    if first_only:
+        return hidden.view(rows, 1, -1)
+    return _Put.apply(hidden, kept, rows * length).view(rows, length, -1)
+
+
+def _dtype() -> torch.dtype:
+    return torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+
+
+def _arrange(seen: Tensor, with_padding: bool) -> tuple[Tensor, Places]:
+    """Which positions (T,) of all B L are worked out, and where they stand."""
+    real = torch.ones_like(seen, dtype=torch.bool) if with_padding else seen > 0
+    counts, kept = real.sum(1), real.flatten().nonzero()[:, 0]
+    if not kernels.are_faster(_dtype()) and len(kept) % UNIT:
+        # PyTorch compiles its products for each T it meets; some padding, as a row of its own, leaves few.
+        spare = (~real).flatten().nonzero()[: -len(kept) % UNIT, 0]
+        counts, kept = torch.cat([counts, counts.new_tensor([len(spare)])]), torch.cat([kept, spare])
+    of_key = seen.flatten()[kept].int()  # (T,)
     starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-    places = Places(starts, numbers, numbers, int(counts.max()))
-    config, seed = model.config, int(torch.randint(1 << 62, ()))
-    inside = config.attention_probs_dropout_prob if model.training else 0.0
-    outside = config.hidden_dropout_prob if model.training else 0.0
-    for number, layer in enumerate(model.encoder.layer):
-        coins = seed + 3 * number
-        hidden = fused_layer(layer, hidden, places, Dropout(inside, coins), Dropout(outside, coins + 1))
-    if len(kept) < real.numel():
-        hidden = hidden.new_zeros(real.numel(), hidden.shape[1]).index_copy(0, kept, hidden)
-    return hidden.view(rows, length, -1)
+    of_query = torch.ones_like(of_key) if with_padding else of_key
+    return kept, Places(starts, of_query, of_key, int(counts.max()))
 
 
 def guess(model: Any, hidden: Tensor, original_ids: Tensor, weights: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """What the generator says at the asked positions, hidden (B, M, H): errors in nats and samples, (B, M) each.
 
-    Slots of weight 0 are not worked out; both are 0 there.
+    Slots of weight 0 may be left out; both are 0 there.
     """
+    asked = model.generator_predictions(hidden).to(_dtype()).flatten(0, 1)  # (B M, E)
     used = weights.flatten().nonzero()[:, 0]  # (S,)
-    asked = model.generator_predictions(hidden.flatten(0, 1)[used])  # (S, E)
-    asked = asked.to(torch.bfloat16 if torch.is_autocast_enabled("cpu") else asked.dtype)
-    head = model.generator_lm_head
-    answers = _Guess.apply(asked, head.weight, head.bias, original_ids.flatten()[used].long(), noise.flatten()[used])
-    errors, samples = (x.new_zeros(weights.numel()).index_copy(0, used, x).view_as(weights) for x in answers)
+    if not kernels.are_faster(_dtype()):
+        used = torch.arange(weights.numel())  # one S for all batches, as in _arrange
+    head, originals = model.generator_lm_head, original_ids.flatten()[used].long()
+    answers = _Guess.apply(_Take.apply(asked, used), head.weight, head.bias, originals, noise.flatten()[used])
+    errors, samples = (_Put.apply(x[:, None], used, weights.numel()).view_as(weights) for x in answers)
     return errors, samples
