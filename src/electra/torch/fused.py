@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from electra.config import ElectraConfig
+from electra.outputs import BaseModelOutputWithPastAndCrossAttentions
 from electra.torch import kernels
 from electra.torch.kernels import Dropout, Places
 
@@ -192,6 +193,7 @@ def can_fuse(config: ElectraConfig, dtype: torch.dtype, device: torch.device) ->
         device.type == "cpu"
         and config.hidden_act == "gelu"
         and config.position_embedding_type == "absolute"
+        and config.num_hidden_layers > 0
         and not config.is_decoder
         and not config.chunk_size_feed_forward
         and config.hidden_size // config.num_attention_heads % 2 == 0
@@ -250,6 +252,27 @@ def encode(
     if first_only:
         return hidden.view(rows, 1, -1)
     return _Put.apply(hidden, kept, rows * length).view(rows, length, -1)
+
+
+def fuse(model: Any, *, with_padding: bool) -> None:
+    """Let `encode` answer the calls of an ElectraModel that is trained; they may ask for the last hidden state alone."""
+
+    def forward(
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        *_: Any,
+        first_only: bool = False,
+        **__: Any,
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        seen = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        hidden = encode(
+            model, input_ids, seen, token_type_ids, position_ids, first_only=first_only, with_padding=with_padding
+        )
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=hidden)
+
+    model.forward = forward
 
 
 def _dtype() -> torch.dtype:

@@ -28,6 +28,7 @@ class ElectraPreTrainedModel(nn.Module):
     config_class = ElectraConfig
     base_model_prefix = "electra"
     main_input_name = "input_ids"
+    reads_padding = False  # whether the hidden states of padding have a part in the answers for a row
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()

@@ -118,6 +118,7 @@ class ElectraForMultipleChoice(ElectraPreTrainedModel):
         super().__init__(config)
         self.electra = ElectraModel(config)
         self.sequence_summary = ElectraSequenceSummary(config)
+        self.reads_padding = self.sequence_summary.kind != "first"
         self.classifier = nn.Linear(self.sequence_summary.width, 1)
         self.post_init()
 
@@ -206,6 +207,8 @@ class ElectraForTokenClassification(ElectraPreTrainedModel):
 
 class ElectraForQuestionAnswering(ElectraPreTrainedModel):
     """Where the answer stands in a text: start_logits and end_logits (B, L)."""
+
+    reads_padding = True  # it is among the places an answer may begin or end at, as in the reference
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__(config)
