@@ -57,7 +57,8 @@ def test_each_kind_learns_what_one_word_decides_and_predicts_it(kind, tokenizer,
     assert found["collapsed"] == found["failed"] == []
     predicted = Predictor(tmp_path / "run", settings_of(), engine="plain").predict(data.dev)
     kept = list(read_lines(tmp_path / "run" / "seed-0" / "kept" / "predictions-dev.jsonl"))
-    assert data.kind.scores(data.dev, predicted, data.labels) == data.kind.scores(data.dev, kept, data.labels)
+    ours, theirs = (data.kind.scores(data.dev, answers, data.labels) for answers in (predicted, kept))
+    assert ours == pytest.approx(theirs, abs=2e-3)  # two ways to compute the same, and ranks of numbers that nearly tie
 
 
 @pytest.mark.parametrize("kind", ["classification", "answering"])
