@@ -9,7 +9,8 @@ from small_tuning import MAKERS, model_folder
 
 import electra
 from electra import ElectraForMaskedLM, ElectraForSequenceClassification
-from electra.errors import DataError
+from electra.errors import DataError, UsageError
+from electra.inference import compiled
 from electra.inference.predictor import Predictor
 
 TEXT = "The old river followed the garden."
@@ -25,7 +26,7 @@ INPUTS = {
 
 @pytest.fixture(scope="module")
 def generator(short_run):
-    return electra.load(short_run / "generator")
+    return electra.load(short_run / "generator", engine="float32")
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -33,15 +34,65 @@ def test_a_tuned_model_answers_as_electra_predict_does(kind, tokenizer, tmp_path
     import json
 
     folder = model_folder(kind, tokenizer, tmp_path / "model")
-    model = electra.load(tmp_path)
+    model = electra.load(tmp_path, engine="float32")
     predictor = Predictor(folder)
     assert (model.kind, model.max_length) == (kind, 48)
     assert model.labels == (predictor.purpose.labels if kind in ("classification", "multi-label", "tagging") else None)
     lines = [json.dumps(INPUTS[kind])] * 2
-    assert model.predict([INPUTS[kind]] * 2) == list(predictor.predict_lines(lines))
+    assert model.predict([INPUTS[kind]] * 2) == list(predictor.predict_lines(lines, nbest=3))
     assert model.predict([]) == []
     with pytest.raises(DataError, match=r"^input 2: "):
         model.predict([INPUTS[kind], {"nothing": 1}])
+
+
+@pytest.mark.parametrize("kind", ["classification", "choice"])
+def test_a_text_that_was_cut_says_how_much_the_model_was_not_shown(kind, tokenizer, tmp_path):
+    model_folder(kind, tokenizer, tmp_path)
+    model = electra.load(tmp_path)
+    long = {name: TEXT * 20 if isinstance(value, str) else value for name, value in INPUTS[kind].items()}
+    short_answer, answer = model.predict([INPUTS[kind], long])
+    pieces = len(tokenizer.tokenize(TEXT * 20))
+    after = max((len(tokenizer.tokenize(choice)) + 1 for choice in long.get("choices", ())), default=0)
+    assert answer["unread_pieces"] == pieces + after - (model.max_length - 2)
+    assert "unread_pieces" not in short_answer
+
+
+def test_in_windows_all_of_a_long_text_is_read_and_the_logits_are_averaged(tokenizer, tmp_path):
+    folder = model_folder("classification", tokenizer, tmp_path)
+    words = (f"{TEXT} The window. " * 9).split()
+    room = 48 - 2
+    model, cut = electra.load(folder, engine="float32", windows=0), electra.load(folder, engine="float32")
+    short, (answer,) = " ".join(words[:10]), model.predict([{"text": " ".join(words)}])
+    assert "unread_pieces" not in answer
+    assert model.predict([{"text": short}]) == cut.predict([{"text": short}])
+    ids = tokenizer(" ".join(words), add_special_tokens=False)["input_ids"]
+    network = ElectraForSequenceClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        logits = [
+            network(torch.tensor([[tokenizer.cls_token_id, *ids[at : at + room], tokenizer.sep_token_id]])).logits[0]
+            for at in range(0, len(ids), room)
+        ]
+    expected = torch.softmax(torch.stack(logits).mean(0), -1)
+    np.testing.assert_allclose(list(answer["probabilities"].values()), expected, atol=1e-5)
+
+
+def test_windows_of_choices_are_refused(tokenizer, tmp_path):
+    model_folder("choice", tokenizer, tmp_path)
+    with pytest.raises(UsageError, match="windows is set for a model of kind choice"):
+        electra.load(tmp_path, windows=8)
+
+
+@pytest.mark.parametrize("engine", ["bfloat16", "plain"])
+def test_a_pretraining_answers_by_the_engine_asked_for(engine, short_run):
+    if engine not in (*compiled.kinds(), "plain"):
+        with pytest.raises(UsageError, match="bfloat16 of a pretrained model is computed by our own C alone"):
+            electra.load(short_run, engine=engine)
+        return
+    (exact,), (found,) = (electra.load(short_run, engine=one).predict([{"text": TEXT}]) for one in ("float32", engine))
+    scores, expected = ([word["score"] for word in answer["words"]] for answer in (found, exact))
+    np.testing.assert_allclose(scores, expected, atol=0.01 if engine == "bfloat16" else 1e-5)
+    with pytest.raises(UsageError, match='there is no engine "bfloat"; did you mean "bfloat16"'):
+        electra.load(short_run, engine="bfloat")
 
 
 def test_masks_are_answered_with_the_generator_s_probabilities(generator, short_run):

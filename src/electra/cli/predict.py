@@ -18,6 +18,7 @@ def predict(
     out: str = "-",
     nbest: int = 3,
     engine: str = "auto",
+    windows: int | None = None,
     framework: str = "torch",
     batch_size: int = 32,
     device: str = "auto",
@@ -27,6 +28,7 @@ def predict(
 
     A line is plain text, or JSON: {"text", "pair"}, {"words"}, {"question", "context"} or {"prompt", "choices"}, as the model
     needs it; "id" is given back. A line that cannot be used gives {"line", "error"} in its place, and exit code 65 at the end.
+    One that is longer than a row is answered with "unread_pieces": how many pieces the model was not shown.
 
     Args:
         model: RUN/model of electra finetune, or RUN; or what electra convert --to onnx made of RUN/model
@@ -34,6 +36,7 @@ def predict(
         out: where to write; - for standard output
         nbest: of answers to questions: how many candidates of whole words are listed, the likeliest first
         engine: float32, bfloat16, int8, or plain, which is the framework's model; auto: the faster of the first two
+        windows: pieces that neighbouring windows over a long text or pair share; without it, as the model was tuned
         framework: whose model computes where the engine is plain; torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
@@ -46,7 +49,7 @@ def predict(
     settings = TuneSettings(batch_size=batch_size, device=device, threads=threads)
     if file != "-" and not Path(file).is_file():
         raise DataError(f"{file} does not exist; give a file with one text a line, or - for standard input")
-    predictor = Predictor(model, settings, framework=framework, engine=engine)
+    predictor = Predictor(model, settings, framework=framework, engine=engine, windows=windows)
     bad = 0
     with ExitStack() as stack:
         target = sys.stdout if out == "-" else stack.enter_context(open(out, "w", encoding="utf-8"))

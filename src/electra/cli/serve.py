@@ -17,6 +17,8 @@ def serve(
     port: int = 8000,
     api_key_file: Path | None = None,
     access_log: bool = False,
+    engine: str = "auto",
+    windows: int | None = None,
     framework: str = "torch",
     device: str = "auto",
     threads: int = 0,
@@ -41,7 +43,9 @@ def serve(
         port: 0: any that is free
         api_key_file: keys, one a line, of which each request must carry one as Authorization: Bearer KEY
         access_log: a line of JSON for each request, on standard output, without its texts
-        framework: what computes: torch, tf or flax
+        engine: float32, bfloat16, int8, or plain, which is the framework's model; auto: the faster of the first two
+        windows: pieces that neighbouring windows over a long text or pair share; without it, as the model was tuned
+        framework: whose model computes where the engine is plain; torch, tf or flax
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
         threads: of the processor; 0: all cores
         batch_size: inputs a model is given at once, at most
@@ -73,7 +77,8 @@ def serve(
 
     places = read_names(models)
     with server.bind(host, port) as address:  # before the models are read: a port that is taken is told at once
-        opened = open_models(places, framework=framework, batch_size=batch_size, device=device, threads=threads)
+        options = {"framework": framework, "batch_size": batch_size, "device": device, "threads": threads}
+        opened = open_models(places, engine=engine, windows=windows, **options)
         if host not in LOOPBACK and not keys:
             print(
                 "electra serve: all who reach this machine may ask; --api-key-file FILE asks for a key", file=sys.stderr

@@ -56,8 +56,7 @@ def open_engine(folder: Path, settings: TuneSettings, *, framework: str = "torch
     settings   device, threads (0: all that this process may use), and precision where the engine is auto or plain
     Raises UsageError where there is no such engine here.
     """
-    if engine not in ENGINES:
-        raise UsageError(f'there is no engine "{engine}"{did_you_mean(engine, ENGINES)}; expected {", ".join(ENGINES)}')
+    check_engine(engine)
     settings = replace(settings, threads=settings.threads or cores())
     if (folder / FILE).is_file():
         if engine not in ("auto", "float32"):
@@ -71,6 +70,12 @@ def open_engine(folder: Path, settings: TuneSettings, *, framework: str = "torch
     if engine in ("float32", "bfloat16"):
         settings = replace(settings, precision=cast(Literal["float32", "bfloat16"], engine))
     return _plain(given, settings, framework)
+
+
+def check_engine(engine: str) -> None:
+    """Raises UsageError where no engine is called so."""
+    if engine not in ENGINES:
+        raise UsageError(f'there is no engine "{engine}"{did_you_mean(engine, ENGINES)}; expected {", ".join(ENGINES)}')
 
 
 def read_model(folder: Path) -> Given:

@@ -19,6 +19,7 @@ from electra.training.tune_files import TASK
 from electra.weights.hub import local_folder
 
 NAMED = ("classification", "multi-label", "tagging")  # kinds whose labels are answers
+NBEST = 3  # answers to a question, as `electra predict` lists them
 
 
 class Loaded(Protocol):
@@ -43,20 +44,26 @@ class Loaded(Protocol):
 class Tuned:
     """A model that was fine-tuned: its inputs and answers are those of `electra predict`."""
 
-    def __init__(self, model: str | Path, options: Options) -> None:
+    def __init__(self, model: str | Path, options: Options, windows: int | None) -> None:
         from electra.inference.predictor import Predictor
         from electra.training.tune_settings import TuneSettings
 
         settings = TuneSettings(batch_size=options.batch_size, device=options.device, threads=options.threads)
-        self.predictor = Predictor(model, settings, framework=options.framework)
+        self.predictor = Predictor(
+            model, settings, framework=options.framework, engine=options.engine, windows=windows
+        )
         purpose = self.predictor.purpose
         self.kind, self.max_length = purpose.kind.name, purpose.max_length
         self.labels = purpose.labels if self.kind in NAMED else None
 
     def predict(self, inputs: Sequence[Mapping[str, Any]]) -> list[Prediction]:
-        """{"text", "pair"}, {"words"}, {"question", "context"} or {"prompt", "choices"}, as the kind needs it."""
+        """{"text", "pair"}, {"words"}, {"question", "context"} or {"prompt", "choices"}, as the kind needs it.
+
+        An answer about more than a row holds has "unread_pieces", how many pieces the model was not shown. Tagging and
+        answering read all of a text, in windows; the other kinds where `windows` was given, or was when the model was tuned.
+        """
         lines = (json.dumps(dict(values), ensure_ascii=False) for values in inputs)
-        answers = list(self.predictor.predict_lines(lines))
+        answers = list(self.predictor.predict_lines(lines, nbest=NBEST))
         for number, answer in enumerate(answers, start=1):
             if "error" in answer:
                 raise DataError(f"input {number}: {answer['error'].removeprefix(f'line {number}: ')}")
@@ -64,13 +71,24 @@ class Tuned:
 
 
 def load(
-    model: str | Path, *, framework: str = "torch", batch_size: int = 32, device: str = "auto", threads: int = 0
+    model: str | Path,
+    *,
+    engine: str = "auto",
+    windows: int | None = None,
+    framework: str = "torch",
+    batch_size: int = 32,
+    device: str = "auto",
+    threads: int = 0,
 ) -> Loaded:
     """A model ready to answer, whatever its head: kind, labels, max_length, and predict(inputs), in order.
 
     model       RUN/model of a fine-tuning, or its RUN; the RUN of a pretraining, finished or not; a discriminator's or a
                 generator's folder; or a name on the hub
-    framework   what computes: torch, tf or flax
+    engine      float32, bfloat16, int8, or plain, which is the framework's own model; auto: the faster of the first two here
+    windows     pieces that neighbouring windows share, in which a text or pair too long for a row is read; their logits are
+                averaged. None: as the model was tuned, which may be to cut. Tagging, answering and pretrained models read all
+                of a text as it is
+    framework   whose model computes where the engine is plain, or has no faster one: torch, tf or flax
     batch_size  rows at a time
     device      cpu, cuda, cuda:1; auto: a GPU where there is one
     threads     of the processor; 0: all cores
@@ -79,10 +97,10 @@ def load(
     {"text"} with [MASK] is answered with candidates.
     Raises DataError where the folder holds no such model, WeightsError where its weights are not whole.
     """
-    options = Options(framework=framework, batch_size=batch_size, device=device, threads=threads)
+    options = Options(framework=framework, engine=engine, batch_size=batch_size, device=device, threads=threads)
     folder = Path(model) if Path(model).is_dir() else local_folder(str(model))
     if (folder / TASK).is_file() or (folder / "model" / TASK).is_file():
-        return Tuned(folder, options)
+        return Tuned(folder, options, windows)
     discriminator, generator = (_network(folder, name) for name in ("discriminator", "generator"))
     if discriminator is not None:
         return Detector(discriminator, options, None if generator is None else Filler(generator, options))

@@ -17,6 +17,7 @@ import numpy as np
 
 from electra.config import read_json_object
 from electra.errors import UsageError, WeightsError, did_you_mean, install_hint
+from electra.inference.engine import check_engine
 from electra.inference.reader import open_reader
 from electra.tokenization import load_tokenizer
 from electra.training.tune_batches import padding_multiple
@@ -35,9 +36,13 @@ FRAMEWORKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How networks answer. batch_size in rows; device cpu, cuda, cuda:1 or auto; threads of the processor, 0 for all."""
+    """How networks answer. batch_size in rows; device cpu, cuda, cuda:1 or auto; threads of the processor, 0 for all.
+
+    engine   auto, float32, bfloat16, int8 or plain; see electra.inference.engine
+    """
 
     framework: str = "torch"
+    engine: str = "auto"
     batch_size: int = 32
     device: str = "auto"
     threads: int = 0
@@ -133,10 +138,17 @@ def _open_reader(class_name: str, folder: Path, options: Options) -> Any:
             f'there is no framework "{options.framework}"{did_you_mean(options.framework, FRAMEWORKS)}; expected '
             f"{', '.join(FRAMEWORKS)}"
         )
-    if options.framework == "torch":
-        compiled = open_reader(class_name, folder, device=options.device, threads=options.threads)
+    check_engine(options.engine)
+    if options.framework == "torch" and options.engine != "plain":
+        given = {"device": options.device, "threads": options.threads, "engine": options.engine}
+        compiled = open_reader(class_name, folder, **given)
         if compiled is not None:
             return compiled
+    if options.engine in ("bfloat16", "int8"):
+        raise UsageError(
+            f"{folder}: {options.engine} of a pretrained model is computed by our own C alone, which is not to be had here for "
+            "it; expected engine auto, float32 or plain"
+        )
     module, package = FRAMEWORKS[options.framework]
     try:
         import_module(package)

@@ -8,16 +8,18 @@ Unusual here: a stream is answered in windows of lines, so memory is bounded and
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from electra.errors import DataError
+from electra.errors import DataError, UsageError
 from electra.inference.engine import open_engine
 from electra.inference.shown import with_nbest
+from electra.tasks.classification import TextKind
 from electra.tasks.task import ChoiceExample, Example, Prediction, QuestionExample, TaggedExample, TextExample
 from electra.tokenization import load_tokenizer
 from electra.training.tune_batches import padding_multiple, predict_all
-from electra.training.tune_files import TASK, read_purpose
+from electra.training.tune_files import TASK, Purpose, read_purpose
 from electra.training.tune_settings import TuneSettings
 from electra.weights.hub import local_folder
 
@@ -31,7 +33,9 @@ class Predictor:
     settings   batch_size, device, threads (0: all cores) and, where no engine is named, precision (auto: float32)
     framework  what computes by its plain model where it is not torch: tf or flax
     engine     auto, float32, bfloat16, int8 or plain; see electra.inference.engine
-    Raises DataError where the folder does not say what the model was tuned for.
+    windows    of one text or pair: a long one is read in windows that share so many pieces, and their logits are averaged;
+               None: as the model was tuned, where a text that is too long may be cut
+    Raises DataError where the folder does not say what the model was tuned for, UsageError for windows of choices.
     """
 
     def __init__(
@@ -41,12 +45,13 @@ class Predictor:
         *,
         framework: str = "torch",
         engine: str | None = None,
+        windows: int | None = None,
     ) -> None:
         folder = Path(model)
         if (folder / "model" / TASK).is_file():
             folder = folder / "model"
         folder = folder if folder.is_dir() else local_folder(str(model))
-        self.purpose = read_purpose(folder)
+        self.purpose = in_windows(read_purpose(folder), windows)
         settings = settings or TuneSettings()
         if engine is None:
             engine = "float32" if settings.precision == "auto" else settings.precision
@@ -56,7 +61,10 @@ class Predictor:
         self.multiple = padding_multiple(self.purpose.max_length, framework)
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """A prediction for each example, in order, as the kind gives it. Raises DataError on one that cannot be read."""
+        """A prediction for each example, in order, as the kind gives it. Raises DataError on one that cannot be read.
+
+        One that was too long for a row also has "unread_pieces": how many pieces the model was not shown.
+        """
         if not examples:
             return []
         purpose = self.purpose
@@ -65,7 +73,11 @@ class Predictor:
             self.engine, features, batch_size=self.batch_size, pad_token_id=self.tokenizer.pad_token_id,
             multiple=self.multiple,
         )  # fmt: skip
-        return purpose.kind.predictions(examples, features, outputs, purpose.labels)
+        predictions = purpose.kind.predictions(examples, features, outputs, purpose.labels)
+        for feature in features:
+            if feature.unread:
+                predictions[feature.example]["unread_pieces"] = feature.unread
+        return predictions
 
     def predict_lines(
         self, lines: Iterable[str], window: int = WINDOW, *, nbest: int | None = None
@@ -109,6 +121,15 @@ class Predictor:
             if len(examples) == 1:
                 return [{"line": examples[0][0], "error": str(error)}]
             return [answer for one in examples for answer in self._predict_each([one])]
+
+
+def in_windows(purpose: Purpose, windows: int | None) -> Purpose:
+    """The purpose of a model that reads all of a long text. Raises UsageError where its kind cannot."""
+    if purpose.kind.name == "choice" and windows is not None:
+        raise UsageError("windows is set for a model of kind choice, which reads a prompt and a choice as one row")
+    if not isinstance(purpose.kind, TextKind) or windows is None:
+        return purpose  # tagging and answering read in windows as it is
+    return replace(purpose, kind=replace(purpose.kind, windows=windows))
 
 
 def _with_characters(prediction: Prediction, offsets: Sequence[tuple[int, int]]) -> Prediction:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from electra.config import ElectraConfig
 from electra.errors import WeightsError
+from electra.inference import choice
 from electra.inference.compiled import Array
 from electra.inference.compiled_model import CompiledModel, why_not
 from electra.inference.engine import is_on_cpu, read_model
@@ -12,11 +13,13 @@ from electra.inference.machine import cores
 
 
 class Reader:
-    """The twin of electra.torch.reader.Reader, in float32."""
+    """The twin of electra.torch.reader.Reader, in float32, bfloat16 or int8."""
 
-    def __init__(self, class_name: str, config: ElectraConfig, weights: Mapping[str, Array], threads: int) -> None:
+    def __init__(
+        self, class_name: str, config: ElectraConfig, weights: Mapping[str, Array], precision: str, threads: int
+    ) -> None:
         self.config = config
-        self.model = CompiledModel(class_name, config, weights, "float32", threads)
+        self.model = CompiledModel(class_name, config, weights, precision, threads)
 
     def replaced(self, inputs: Mapping[str, Array]) -> Array:
         """Of a discriminator: logits (B, L) float32, above 0 for replaced."""
@@ -27,8 +30,13 @@ class Reader:
         return self.model.answer_at(inputs, positions)
 
 
-def open_reader(class_name: str, folder: Path, *, device: str, threads: int) -> Reader | None:
-    """The network of a model folder; None where our own C cannot be had for it, or it is not whole: PyTorch says why."""
+def open_reader(
+    class_name: str, folder: Path, *, device: str, threads: int, engine: str = "float32"
+) -> Reader | None:
+    """The network of a model folder; None where our own C cannot be had for it, or it is not whole: PyTorch says why.
+
+    engine   float32, bfloat16, int8, or auto: the faster of the first two
+    """
     if not is_on_cpu(device):
         return None
     try:
@@ -37,4 +45,5 @@ def open_reader(class_name: str, folder: Path, *, device: str, threads: int) -> 
         return None
     if found != class_name or why_not(class_name, config) is not None:
         return None
-    return Reader(class_name, config, weights, threads or cores())
+    precision = choice.of_compiled(config) if engine == "auto" else engine
+    return Reader(class_name, config, weights, precision, threads or cores())

@@ -85,10 +85,11 @@ PROBABILITIES: Schema = {"type": "object", "additionalProperties": SCORE}
 SPAN = {"start": PLACE, "end": PLACE}
 NO_PLACE: Schema = {"type": ["integer", "null"], "minimum": 0}
 ANSWER = {"answer": STRING, "start": NO_PLACE, "end": NO_PLACE, "score": {"type": ["number", "null"]}}
+UNREAD = {"unread_pieces": {"type": "integer", "minimum": 1}}  # where a text was too long for the model
 PREDICTIONS: Mapping[str, Schema] = {
-    "classification": object_of({"label": STRING, "score": SCORE, "probabilities": PROBABILITIES}),
-    "multi-label": object_of({"labels": list_of(STRING), "probabilities": PROBABILITIES}),
-    "regression": object_of({"value": NUMBER}),
+    "classification": object_of({"label": STRING, "score": SCORE, "probabilities": PROBABILITIES}, UNREAD),
+    "multi-label": object_of({"labels": list_of(STRING), "probabilities": PROBABILITIES}, UNREAD),
+    "regression": object_of({"value": NUMBER}, UNREAD),
     "tagging": object_of(
         {"words": list_of(STRING), "tags": list_of(STRING)},
         {
@@ -100,8 +101,8 @@ PREDICTIONS: Mapping[str, Schema] = {
             ),
         },
     ),
-    "answering": object_of({**ANSWER, "nbest": list_of(object_of(ANSWER))}, {"no_answer_score": NUMBER}),
-    "choice": object_of({"label": PLACE, "choice": STRING, "score": SCORE, "probabilities": list_of(SCORE)}),
+    "answering": object_of({**ANSWER, "nbest": list_of(object_of(ANSWER))}, {"no_answer_score": NUMBER, **UNREAD}),
+    "choice": object_of({"label": PLACE, "choice": STRING, "score": SCORE, "probabilities": list_of(SCORE)}, UNREAD),
     "detection": object_of({"text": STRING, "words": list_of(object_of({"text": STRING, **SPAN, "score": SCORE}))}),
     "filling": object_of(
         {

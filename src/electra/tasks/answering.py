@@ -94,6 +94,7 @@ class Answering(Kind):
         encode: "_Encoder",
         max_length: int,
     ) -> Iterator[Feature]:
+        lost = max(0, len(question) - self.max_question_pieces)
         question, (ids, offsets) = question[: self.max_question_pieces], text
         room = max_length - len(question) - 3
         if room < 1:
@@ -120,6 +121,7 @@ class Answering(Kind):
                 aside=Seen(
                     first=len(head), piece=start, offsets=offsets[part], is_best=best[part] == index, shipped=shipped
                 ),
+                unread=lost,
             )
 
     def _span(self, example: QuestionExample, ids: Array, offsets: Array, encode: "_Encoder") -> "Span | None":

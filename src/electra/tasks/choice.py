@@ -13,7 +13,7 @@ from electra.errors import DataError
 from electra.tasks import metrics
 from electra.tasks.classification import averaged, softmax
 from electra.tasks.labels import some, where
-from electra.tasks.rows import cut_row, piece_ids
+from electra.tasks.rows import cut_row, piece_ids, unread
 from electra.tasks.task import ChoiceExample, Feature, Kind, Outputs, Prediction
 
 
@@ -63,6 +63,7 @@ class Choice(Kind):
                     input_ids=tuple(ids for ids, _ in rows),
                     token_type_ids=tuple(types for _, types in rows),
                     targets={"labels": np.array(example.label, np.int32)} if is_known else {},
+                    unread=max(unread(prompt, found[choice], max_length) for choice in example.choices),
                 )
             )
         return made

@@ -16,7 +16,7 @@ import numpy as np
 from electra.errors import ConfigError, DataError
 from electra.tasks import metrics
 from electra.tasks.labels import in_order, label_of, named, names_of, number_of, some, value_of
-from electra.tasks.rows import cut_row, piece_ids, window_rows
+from electra.tasks.rows import cut_row, piece_ids, unread, window_rows
 from electra.tasks.task import Array, Feature, Kind, Outputs, Prediction, TextExample
 
 
@@ -47,8 +47,10 @@ class TextKind(Kind):
                 rows = [cut_row(first, second, tokenizer, max_length)]
             else:
                 rows = window_rows(first, second, tokenizer, max_length, self.windows)
+            lost = unread(first, second, max_length, in_windows=self.windows is not None)
             made += [
-                Feature(example=number, input_ids=ids, token_type_ids=types, targets=target) for ids, types in rows
+                Feature(example=number, input_ids=ids, token_type_ids=types, targets=target, unread=lost)
+                for ids, types in rows
             ]
         return made
 

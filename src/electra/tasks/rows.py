@@ -43,6 +43,14 @@ def cut_row(first: Sequence[int], second: Sequence[int] | None, tokenizer: Any, 
     return row(first, second, tokenizer)
 
 
+def unread(first: Sequence[int], second: Sequence[int] | None, max_length: int, *, in_windows: bool = False) -> int:
+    """Pieces of a text, or of two, that `cut_row` or `window_rows` leaves out."""
+    room = max_length - (2 if second is None else 3)
+    if in_windows:
+        return 0 if second is None else max(0, min(len(first), len(second)) - room // 2)
+    return max(0, len(first) + len(second or ()) - room)
+
+
 def window_rows(
     first: Sequence[int], second: Sequence[int] | None, tokenizer: Any, max_length: int, shared: int
 ) -> list[Row]:

@@ -85,6 +85,7 @@ class Feature:
     input_ids       (L,), or a tuple of C arrays for choices     token_type_ids   alike
     targets         what the loss needs: labels () or (N,) or (L,), start_positions (), ...; empty where not known
     aside           what the kind needs to read the model's answer, such as where words begin
+    unread          pieces of the example that no row has, being too long
     """
 
     example: int
@@ -92,6 +93,7 @@ class Feature:
     token_type_ids: Array | tuple[Array, ...]
     targets: Mapping[str, Array] = field(default_factory=dict)
     aside: Any = None
+    unread: int = 0
 
     @property
     def length(self) -> int:

@@ -191,7 +191,7 @@ async function ask() {
     if (own !== state.asked) return;
     showError("");
     byId("status").textContent = "";
-    byId("answer").replaceChildren(...tab.show(predictions[0], inputs, model).flat());
+    byId("answer").replaceChildren(...tab.show(predictions[0], inputs, model).flat(), ...unread(predictions[0], model));
   } catch (error) {
     if (own !== state.asked || error.name === "AbortError") return;
     if (!(error instanceof Refused)) throw error;
@@ -311,6 +311,10 @@ function offerUndo() {
 }
 
 // -------------------------------------------------------------------------------------------------------------- other views
+
+/** A note where the model was not shown all of a text. */
+const unread = (prediction, model) => prediction.unread_pieces
+  ? [make("p.note", {}, `The text is too long: ${model.name} was not shown ${prediction.unread_pieces} of its pieces.`)] : [];
 
 function showFilling(prediction, inputs) {
   const best = interleave(prediction.text, prediction.masks, (mask) => make("mark", {}, mask.candidates[0].text));
