@@ -178,7 +178,7 @@ def section(result: dict[str, Any]) -> list[str]:
         "",
         *shares,
         "",
-        "The same steps in three ways that took turns: by PyTorch's kernels alone, those compiled by torch.compile, and as they are",
+        "The same steps in three ways that took turns: by PyTorch's kernels alone, compiled by torch.compile, and as they are",
         "by default. Seconds a step by the clock, median (lowest to highest).",
         "",
         *table(
