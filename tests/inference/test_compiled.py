@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,51 @@ def test_a_row_is_answered_alone_as_among_others_by_one_thread_or_several(kind):
     for row, length in enumerate(inputs["attention_mask"].sum(1)):
         alone = one.predict({name: array[row : row + 1, :length] for name, array in inputs.items()})["logits"]
         np.testing.assert_array_equal(alone[0], together[row, :length])
+
+
+@pytest.mark.parametrize("kind", compiled.kinds())
+@pytest.mark.parametrize("head", [COMPILED[1], COMPILED[3]], ids=["each token", "[CLS] alone"])
+def test_a_team_of_threads_answers_as_one_does(head, kind):
+    model = tuned(head)
+    one, teams = compiled_of(head, model, kind), [compiled_of(head, model, kind, threads) for threads in (2, 3, 6)]
+    for lengths in ((150,), (31,), (3, 97), (200, 13, 9), (300, 300, 280)):
+        inputs = batch_of(head, lengths=lengths)
+        expected = one.predict(inputs)["logits"]
+        for several in teams:
+            shares = compiled.shared_out(np.array(lengths, np.int32), several.encoder.threads)
+            assert sorted(np.concatenate(shares)) == list(range(len(lengths)))
+            assert compiled.team_of(np.array(lengths), shares, several.encoder.threads) > 1 or several is not teams[0]
+            for slower in (True, False):  # together, then alone
+                several.encoder.pace.seconds = {slower: 0.0, not slower: 1.0}
+                np.testing.assert_array_equal(several.predict(inputs)["logits"], expected)
+
+
+def test_callers_that_come_at_once_are_all_answered():
+    head = COMPILED[1]
+    model = tuned(head)
+    one, team = compiled_of(head, model, "float32"), compiled_of(head, model, "float32", 3)
+    batches = [batch_of(head, lengths=(length,), seed=length) for length in range(20, 60)]
+    expected = [one.predict(inputs)["logits"] for inputs in batches]
+
+    def ask(inputs):
+        team.encoder.pace.seconds = {True: 0.0, False: 1.0}
+        return team.predict(inputs)["logits"]
+
+    with ThreadPoolExecutor(8) as callers:
+        for found, wanted in zip(callers.map(ask, batches), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_team_is_left_alone_while_it_is_slower_and_tried_again():
+    pace = compiled._Pace()
+    for _ in range(40):
+        together = pace.is_faster_together()
+        pace.note(together, 3.0 if together else 1.0)
+    tried = [pace.is_faster_together() for _ in range(64)]
+    assert sum(tried) == 2
+    for together in (True, False) * 20:
+        pace.note(together, 0.5 if together else 1.0)
+    assert sum(pace.is_faster_together() for _ in range(64)) == 62
 
 
 def test_masks_and_token_types_may_be_left_out_and_whole_numbers_of_any_size():

@@ -15,7 +15,7 @@ TEXT = "The old river  painted THE kitchenette\tduring the storm."
 
 @pytest.fixture(scope="module")
 def detector(short_run):
-    return electra.load(short_run)
+    return electra.load(short_run, engine="float32")
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,22 @@
     rows -> the tokens of all of them, one after the other (T,) -> chunks of whole rows, for each thread -> hidden states (T, H)
 
 Unusual here: a chunk goes through all layers before the next begins, so what it works in stays in the processor's cache, and
-threads have nothing to wait for. float32 is the plain model to rounding. bfloat16 rounds weights and activations, int8 also
-gives each output a scale and each token a range; residuals, LayerNorm and softmax are float32 in all three.
+threads have nothing to wait for. Where rows cannot be shared out evenly, as with a single one, all threads go through a chunk
+together, each with a part of every step: a row is answered by all cores. What comes out is the same either way.
+
+float32 is the plain model to rounding. bfloat16 rounds weights and activations, int8 also gives each output a scale and each
+token a range; residuals, LayerNorm and softmax are float32 in all three.
 """
 
 import ctypes
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from heapq import heapreplace
 from typing import Any
 
 import numpy as np
@@ -25,7 +30,9 @@ from electra.errors import InputError, UsageError
 Array = np.ndarray[Any, Any]
 KINDS = ("float32", "bfloat16", "int8")  # in the order of encoder.c
 BYTES = (4, 2, 1)  # of a weight
-CHUNK = 384  # tokens that go through the layers together: fewer read the weights more often, more gain nothing
+CHUNK = 512  # tokens that go through the layers together: fewer read the weights more often, more gain nothing
+ALONE = 8  # tokens that a thread of a team has at least
+EVEN = 1.15  # the most tokens a thread may have, to what each would have in even shares, before they go together
 RIGHT = 1.0  # how far a product of 128 standard normal numbers, about 11, may be off: in int8 it is by 0.3
 LINE = 64  # bytes; what vectors are aligned to
 
@@ -87,8 +94,8 @@ def _declare(found: Any) -> None:
     """Tell ctypes what the functions take and answer."""
     long, integer = ctypes.c_long, ctypes.c_int
     for name, result, arguments in (
-        ("encode_bytes", long, [pointer, long, long]),
-        ("encode", integer, [pointer] * 5 + [long, integer, pointer, pointer]),
+        ("encode_bytes", long, [pointer] + [long] * 4),
+        ("encode", integer, [pointer] * 6 + [long, integer, long, long] + [pointer] * 3),
         ("pack", None, [integer, pointer, long, long, pointer, pointer, pointer]),
         ("apply_bytes", long, [integer, long, long]),
         ("apply", None, [integer, pointer, pointer, long, integer, pointer, pointer]),
@@ -181,32 +188,58 @@ class CompiledEncoder:
         self.network = self._network(config, weights, kind)
         self.place = threading.local()  # what each thread works in
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self.starts = threading.Lock()
+        self.pace = _Pace()
 
     def __call__(self, tokens: Tokens, *, first_only: bool = False) -> Array:
         """Hidden states (T, H) float32, or those of the first token of each row, (rows, H).
 
         Raises InputError where a number is outside its table.
         """
-        most = min(CHUNK, -(-len(tokens.ids) // self.threads))
-        chunks = list(_chunks(tokens.lengths, most))
         out = np.empty((len(tokens.lengths) if first_only else len(tokens.ids), self.width), np.float32)
-        ends = np.concatenate([[0], np.cumsum(tokens.lengths)])
+        starts = np.concatenate([[0], np.cumsum(tokens.lengths, dtype=np.int64)])
+        given = [array.ctypes.data for array in (tokens.ids, tokens.types, tokens.positions, starts)]
 
-        def answer(chunk: tuple[int, int]) -> int:
-            first, stop = chunk
-            begin, longest = int(ends[first]), int(tokens.lengths[first:stop].max())
-            room = self._room(self.library.encode_bytes(self.address, int(ends[stop]) - begin, longest))
-            arrays = (tokens.ids[begin:], tokens.types[begin:], tokens.positions[begin:], tokens.lengths[first:])
-            to = out[first if first_only else begin :]
+        def answer(rows: Array, room: int, meeting: int | None, me: int, team: int) -> int:
+            chosen = rows.ctypes.data, len(rows)
             answered: int = self.library.encode(
-                self.address, *(array.ctypes.data for array in arrays), stop - first, first_only, room, to.ctypes.data
+                self.address, *given, *chosen, first_only, me, team, meeting, room, out.ctypes.data
             )
             return answered
 
-        for wrong in self.pool.map(answer, chunks) if self.pool and len(chunks) > 1 else map(answer, chunks):
+        chunks = shared_out(tokens.lengths, self.threads)
+        team = team_of(tokens.lengths, chunks, self.threads)
+        together = team > 1 and self.pace.is_faster_together()
+        started = time.perf_counter()
+        answers = (
+            self._together(answer, tokens.lengths, team) if together else self._alone(answer, tokens.lengths, chunks)
+        )
+        for wrong in answers:
             if wrong:
                 raise self._refusal(tokens, wrong)
+        if team > 1:
+            self.pace.note(together, (time.perf_counter() - started) / len(tokens.ids))
         return out
+
+    def _alone(self, answer: Callable[..., int], lengths: Array, chunks: Sequence[Array]) -> Iterator[int]:
+        """A thread for each chunk of rows."""
+        by = map if self.pool is None or len(chunks) == 1 else self.pool.map
+        return by(lambda rows: answer(rows, self._room(self._bytes(lengths[rows], 1)), None, 0, 1), chunks)
+
+    def _together(self, answer: Callable[..., int], lengths: Array, team: int) -> Iterator[int]:
+        """All threads of a team for each chunk, this one among them."""
+        assert self.pool is not None
+        for rows in in_order(lengths):
+            room, meeting = self._room(self._bytes(lengths[rows], team)), np.zeros(LINE, np.uint8)
+            given = rows, room, meeting.ctypes.data
+            with self.starts:  # a team's threads in a row: else two teams could wait for each other
+                others = [self.pool.submit(answer, *given, me, team) for me in range(1, team)]
+            yield answer(*given, 0, team)
+            yield from [one.result() for one in others]
+
+    def _bytes(self, lengths: Array, team: int) -> int:
+        tokens, longest = int(lengths.sum()), int(lengths.max(initial=0))
+        return int(self.library.encode_bytes(self.address, len(lengths), tokens, longest, team))
 
     def _refusal(self, tokens: Tokens, wrong: int) -> InputError:
         """The error for what `encode` answered with this number."""
@@ -275,16 +308,51 @@ class CompiledEncoder:
         return int(held.ctypes.data)
 
 
-def _chunks(lengths: Array, most: int) -> Iterator[tuple[int, int]]:
-    """Rows first:stop that go together: as many as have `most` tokens, but one at least."""
-    first, tokens = 0, 0
-    for row, length in enumerate(lengths.tolist()):
-        if row > first and tokens + length > most:
-            yield first, row
-            first, tokens = row, 0
-        tokens += length
-    if len(lengths):
-        yield first, len(lengths)
+class _Pace:
+    """Whether a team is faster than a thread: by what a token took either way, the last calls most. Every 32nd call tries the
+    other way, for a team waits for its slowest, and other programs come and go.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = {False: 0.0, True: 0.0}
+        self.calls = 0
+
+    def is_faster_together(self) -> bool:
+        self.calls += 1
+        return (self.seconds[True] <= self.seconds[False]) is not (self.calls % 32 == 0)
+
+    def note(self, together: bool, seconds: float) -> None:
+        held = self.seconds[together] or seconds
+        self.seconds[together] = held + 0.2 * (seconds - held)
+
+
+def shared_out(lengths: Array, threads: int) -> list[Array]:
+    """Numbers of the rows that go through the layers together, (n,) int32 each: as many tokens in each as can be.
+
+    Longer rows are placed first, where least is.
+    """
+    count = threads * max(1, -(-int(lengths.sum()) // (threads * CHUNK)))
+    shares: list[list[int]] = [[] for _ in range(count)]
+    filled = [(0, number) for number in range(count)]
+    for row in np.argsort(-lengths, kind="stable").tolist():
+        held, number = filled[0]
+        shares[number].append(row)
+        heapreplace(filled, (held + int(lengths[row]), number))
+    return [np.array(rows, np.int32) for rows in shares if rows]
+
+
+def team_of(lengths: Array, shares: Sequence[Array], threads: int) -> int:
+    """How many threads should go through rows together: 1 where they are shared out evenly, or are few tokens."""
+    tokens = int(lengths.sum())
+    is_even = max((int(lengths[rows].sum()) for rows in shares), default=0) * threads <= EVEN * tokens
+    return 1 if is_even or len(shares) > threads else min(threads, max(1, tokens // ALONE))
+
+
+def in_order(lengths: Array) -> list[Array]:
+    """Numbers of rows in their order, (n,) int32 each, cut where CHUNK tokens are full."""
+    cuts = np.searchsorted(np.cumsum(lengths), np.arange(CHUNK, int(lengths.sum()), CHUNK))
+    parts = np.split(np.arange(len(lengths), dtype=np.int32), np.unique(cuts))
+    return [np.ascontiguousarray(rows) for rows in parts if len(rows)]
 
 
 def _aligned(size: int) -> Array:

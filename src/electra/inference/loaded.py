@@ -49,9 +49,7 @@ class Tuned:
         from electra.training.tune_settings import TuneSettings
 
         settings = TuneSettings(batch_size=options.batch_size, device=options.device, threads=options.threads)
-        self.predictor = Predictor(
-            model, settings, framework=options.framework, engine=options.engine, windows=windows
-        )
+        self.predictor = Predictor(model, settings, framework=options.framework, engine=options.engine, windows=windows)
         purpose = self.predictor.purpose
         self.kind, self.max_length = purpose.kind.name, purpose.max_length
         self.labels = purpose.labels if self.kind in NAMED else None

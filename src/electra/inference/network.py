@@ -140,8 +140,9 @@ def _open_reader(class_name: str, folder: Path, options: Options) -> Any:
         )
     check_engine(options.engine)
     if options.framework == "torch" and options.engine != "plain":
-        given = {"device": options.device, "threads": options.threads, "engine": options.engine}
-        compiled = open_reader(class_name, folder, **given)
+        compiled = open_reader(
+            class_name, folder, device=options.device, threads=options.threads, engine=options.engine
+        )
         if compiled is not None:
             return compiled
     if options.engine in ("bfloat16", "int8"):

@@ -30,9 +30,7 @@ class Reader:
         return self.model.answer_at(inputs, positions)
 
 
-def open_reader(
-    class_name: str, folder: Path, *, device: str, threads: int, engine: str = "float32"
-) -> Reader | None:
+def open_reader(class_name: str, folder: Path, *, device: str, threads: int, engine: str = "float32") -> Reader | None:
     """The network of a model folder; None where our own C cannot be had for it, or it is not whole: PyTorch says why.
 
     engine   float32, bfloat16, int8, or auto: the faster of the first two

@@ -3,9 +3,11 @@
 Between the products all is float32: residuals, LayerNorm, softmax, GELU. Bytes: weights are signed, with a scale per output;
 a row of activations is unsigned, between its own least and largest value.
 T tokens, H hidden, I intermediate, D width of a head. Every width is a multiple of 16. `kind` is how weights are held, `form`
-how activations are (FLOAT32 or BFLOAT16). */
+how activations are (FLOAT32 or BFLOAT16). Several threads may go through one call together, a `team`: each has a part of the
+outputs, heads or tokens of every step, and they meet between steps; what comes out is the same for any number of them. */
 
 #include "products.h"
+#include "team.h"
 #include <math.h>
 #include <string.h>
 
@@ -40,12 +42,12 @@ typedef struct { /* activations as a product reads them */
     float *scale, *low; /* (T,) of bytes: value = scale * byte + low */
 } operand;
 
-/* A linear layer: answers (rows, outputs) in a form. */
-static void linear(int kind, const dense *l, operand x, long rows, int is_gelu, int form, char *out) {
+/* A part of the outputs of a linear layer: answers (rows, outputs) in a form. */
+static void linear(int kind, const dense *l, operand x, long rows, int is_gelu, int form, char *out, part outputs) {
     long stride = l->inputs * size_of(kind), count = stride / 4;
     int tiled = are_tiled(kind, count);
-    for (long n = 0; n < l->outputs; n += COLUMNS) {
-        long columns = l->outputs - n < COLUMNS ? l->outputs - n : COLUMNS;
+    for (long n = outputs.begin; n < outputs.end; n += COLUMNS) {
+        long columns = outputs.end - n < COLUMNS ? outputs.end - n : COLUMNS;
         for (long t = 0, step; t < rows; t += step) {
             float block[SPARE * COLUMNS];
             step = share(tiled, rows - t);
@@ -109,9 +111,12 @@ static void normalise(float *x, const float *y, long rows, long width, const flo
 /* -- attention --------------------------------------------------------------------------------------------------------- */
 
 typedef struct { /* what a call works in, cut out of one piece of memory */
-    float *x, *y, *context, *scores, *answers;
-    char *query, *key_value, *keys, *values, *shares;
+    float *x, *y, *context;
+    char *query, *key_value;
     operand narrow, wide;
+    float *scores, *answers; /* from here on a thread's own */
+    char *keys, *values, *shares;
+    int32_t *lengths; /* (rows,) */
 } memory;
 
 /* The keys of a head as the weights of a product with queries: panels of 16 positions, 0 from `length` on. */
@@ -153,13 +158,14 @@ static void soften(int form, float *scores, long rows, long length, long padded,
     }
 }
 
-/* m->context (queries, H) of each row's queries: all of its tokens, or the first */
-static void attend(int form, const network *n, memory *m, const int32_t *lengths, long rows, int first_only) {
+/* m->context (queries, H) of each row's queries, all of its tokens or the first: of some of the heads. What a product writes
+   beyond a row's queries is in the columns of the same head, so a head is of one thread. */
+static void attend(int form, const network *n, memory *m, long rows, int first_only, part heads) {
     long hidden = n->hidden, width = hidden / n->heads, size = size_of(form), first = 0;
     const char *text = m->key_value;
     for (long s = 0; s < rows; s++) {
-        long length = lengths[s], padded = round_up(length, 32), queries = first_only ? 1 : length;
-        for (long h = 0; h < n->heads; h++) {
+        long length = m->lengths[s], padded = round_up(length, 32), queries = first_only ? 1 : length;
+        for (long h = heads.begin; h < heads.end; h++) {
             const char *keys = text + h * width * size;
             pack_keys(form, keys, 2 * hidden * size, length, padded, width, m->keys);
             pack_values(form, keys + hidden * size, 2 * hidden * size, length, padded, width, m->values);
@@ -184,6 +190,10 @@ INLINE void *take(char **room, long bytes) {
     return taken;
 }
 
+INLINE operand at(operand x, int kind, long token, long width) {
+    return (operand){x.data + token * width * size_of(kind), x.scale + token, x.low + token};
+}
+
 static operand take_operand(char **room, int kind, long tokens, long width) {
     operand taken;
     taken.data = take(room, tokens * width * size_of(kind));
@@ -192,8 +202,8 @@ static operand take_operand(char **room, int kind, long tokens, long width) {
     return taken;
 }
 
-/* The memory of a call that has `tokens` tokens, the longest row `longest` of them; returns its end. */
-static char *share_out(const network *n, long tokens, long longest, char *room, memory *m) {
+/* The memory of thread `me` of `all` of a call with `tokens` tokens in `rows` rows, the longest of `longest`; returns its end. */
+static char *share_out(const network *n, long rows, long tokens, long longest, long me, long all, char *room, memory *m) {
     long hidden = n->hidden, most = hidden > n->embedding ? hidden : n->embedding, intermediate = n->layer->intermediate.outputs;
     long padded = round_up(longest, 32), head = hidden / n->heads;
     tokens += SPARE;
@@ -202,68 +212,100 @@ static char *share_out(const network *n, long tokens, long longest, char *room, 
     m->context = take(&room, tokens * hidden * 4);
     m->query = take(&room, tokens * hidden * 4);
     m->key_value = take(&room, tokens * 2 * hidden * 4);
-    m->keys = take(&room, padded * head * 4);
-    m->values = take(&room, padded * head * 4);
-    m->scores = take(&room, (QUERIES + SPARE) * padded * 4);
-    m->shares = take(&room, (QUERIES + SPARE) * padded * 4);
     m->narrow = take_operand(&room, n->kind, tokens, most);
     m->wide = take_operand(&room, n->kind, tokens, intermediate);
-    m->answers = take(&room, n->kind == INT8 ? (SLICE + SPARE) * intermediate * 4 : 0);
+    for (long thread = 0; thread < all; thread++) {
+        memory unused, *own = thread == me ? m : &unused;
+        own->keys = take(&room, padded * head * 4);
+        own->values = take(&room, padded * head * 4);
+        own->scores = take(&room, (QUERIES + SPARE) * padded * 4);
+        own->shares = take(&room, (QUERIES + SPARE) * padded * 4);
+        own->answers = take(&room, n->kind == INT8 ? (SLICE + SPARE) * intermediate * 4 : 0);
+        own->lengths = take(&room, rows * sizeof(int32_t));
+    }
     return room;
 }
 
 /* m->wide from m->narrow, in bytes: the range of a row is known when all of it is, so some rows are float32 first. */
-static void feed_bytes(const layer *l, memory *m, long tokens) {
-    const dense *d = &l->intermediate;
-    for (long t = 0, step; t < tokens; t += step) {
-        step = tokens - t < SLICE ? tokens - t : SLICE;
-        operand from = {m->narrow.data + t * d->inputs, m->narrow.scale + t, m->narrow.low + t};
-        operand to = {m->wide.data + t * d->outputs, m->wide.scale + t, m->wide.low + t};
-        linear(INT8, d, from, step, 1, FLOAT32, (char *)m->answers);
-        prepare(INT8, m->answers, step, d->outputs, to);
+static void feed_bytes(const dense *d, memory *m, part tokens) {
+    for (long t = tokens.begin, step; t < tokens.end; t += step) {
+        step = tokens.end - t < SLICE ? tokens.end - t : SLICE;
+        linear(INT8, d, at(m->narrow, INT8, t, d->inputs), step, 1, FLOAT32, (char *)m->answers, (part){0, d->outputs});
+        prepare(INT8, m->answers, step, d->outputs, at(m->wide, INT8, t, d->outputs));
     }
+}
+
+/* m->x = LayerNorm(m->x + m->y) of some tokens, and m->narrow of it */
+static void add_norm(int kind, memory *m, part tokens, long width, const float *const norms[2], float epsilon) {
+    long count = tokens.end - tokens.begin, place = tokens.begin * width;
+    normalise(m->x + place, m->y + place, count, width, norms, epsilon);
+    prepare(kind, m->x + place, count, width, at(m->narrow, kind, tokens.begin, width));
 }
 
 /* m->x (T, H), and with it m->narrow, one layer further; with first_only of the first token of each row, (rows, H) */
-static void run_layer(int kind, const network *n, const layer *l, memory *m, const int32_t *lengths, long rows, long tokens,
-                      int first_only) {
+static void run_layer(int kind, const network *n, const layer *l, memory *m, long rows, long tokens, int first_only, team t) {
     int form = kind == FLOAT32 ? FLOAT32 : INNER;
     long hidden = n->hidden;
-    linear(kind, &l->key_value, m->narrow, tokens, 0, form, m->key_value);
+    part narrow = mine(t, hidden, COLUMNS);
+    linear(kind, &l->key_value, m->narrow, tokens, 0, form, m->key_value, mine(t, 2 * hidden, COLUMNS));
     if (first_only) {
-        for (long s = 0, token = 0; s < rows; token += lengths[s++])
+        meet(t);
+        for (long s = 0, token = 0; s < rows && !t.me; token += m->lengths[s++])
             memmove(m->x + s * hidden, m->x + token * hidden, hidden * sizeof(float));
+        if (!t.me) prepare(kind, m->x, rows, hidden, m->narrow);
+        meet(t);
         tokens = rows;
-        prepare(kind, m->x, tokens, hidden, m->narrow);
     }
-    linear(kind, &l->query, m->narrow, tokens, 0, form, m->query);
-    attend(form, n, m, lengths, rows, first_only);
-    prepare(kind, m->context, tokens, hidden, m->narrow);
-    linear(kind, &l->attention, m->narrow, tokens, 0, FLOAT32, (char *)m->y);
-    normalise(m->x, m->y, tokens, hidden, l->norms, n->epsilon);
-    prepare(kind, m->x, tokens, hidden, m->narrow);
-    if (kind == INT8) feed_bytes(l, m, tokens);
-    else linear(kind, &l->intermediate, m->narrow, tokens, 1, kind, m->wide.data);
-    linear(kind, &l->output, m->wide, tokens, 0, FLOAT32, (char *)m->y);
-    normalise(m->x, m->y, tokens, hidden, l->norms + 2, n->epsilon);
-    prepare(kind, m->x, tokens, hidden, m->narrow);
+    part own = mine(t, tokens, 1);
+    linear(kind, &l->query, m->narrow, tokens, 0, form, m->query, narrow);
+    meet(t);
+    attend(form, n, m, rows, first_only, mine(t, n->heads, 1));
+    meet(t);
+    prepare(kind, m->context + own.begin * hidden, own.end - own.begin, hidden, at(m->narrow, kind, own.begin, hidden));
+    meet(t);
+    linear(kind, &l->attention, m->narrow, tokens, 0, FLOAT32, (char *)m->y, narrow);
+    meet(t);
+    add_norm(kind, m, own, hidden, l->norms, n->epsilon);
+    meet(t);
+    if (kind == INT8) feed_bytes(&l->intermediate, m, own);
+    else linear(kind, &l->intermediate, m->narrow, tokens, 1, kind, m->wide.data, mine(t, l->intermediate.outputs, COLUMNS));
+    meet(t);
+    linear(kind, &l->output, m->wide, tokens, 0, FLOAT32, (char *)m->y, narrow);
+    meet(t);
+    add_norm(kind, m, own, hidden, l->norms + 2, n->epsilon);
+    meet(t);
 }
 
-static void embed(const network *n, memory *m, const int32_t *ids, const int32_t *types, const int32_t *positions, long tokens) {
+typedef struct { /* the texts of a batch: ids, types and positions (T,) row after row; starts (B + 1,), where they begin */
+    const int32_t *ids, *types, *positions;
+    const int64_t *starts;
+} texts;
+
+/* m->x (T, H), and m->narrow, before the first layer */
+static void embed(const network *n, memory *m, const texts *of, const int32_t *chosen, long rows, long tokens, team t) {
     long width = n->embedding;
-    for (long t = 0; t < tokens; t++) {
-        const float *word = n->word_table + ids[t] * width, *type = n->type_table + types[t] * width;
-        const float *position = n->position_table + positions[t] * width;
-        EACH(i, width) {
-            floats sum = AT(const floats, word + i) + AT(const floats, type + i);
-            AT(floats, m->x + t * width + i) = sum + AT(const floats, position + i);
+    part own = mine(t, tokens, 1);
+    for (long s = 0, first = 0; s < rows; first += m->lengths[s++])
+        for (long i = 0; i < m->lengths[s]; i++) {
+            if (first + i < own.begin || first + i >= own.end) continue;
+            long from = of->starts[chosen[s]] + i;
+            const float *word = n->word_table + of->ids[from] * width, *type = n->type_table + of->types[from] * width;
+            const float *position = n->position_table + of->positions[from] * width;
+            EACH(j, width) {
+                floats sum = AT(const floats, word + j) + AT(const floats, type + j);
+                AT(floats, m->x + (first + i) * width + j) = sum + AT(const floats, position + j);
+            }
         }
-    }
-    normalise(m->x, 0, tokens, width, n->norms, n->epsilon);
-    prepare(n->kind, m->x, tokens, width, m->narrow);
+    float *x = m->x + own.begin * width;
+    normalise(x, 0, own.end - own.begin, width, n->norms, n->epsilon);
+    prepare(n->kind, x, own.end - own.begin, width, at(m->narrow, n->kind, own.begin, width));
+    meet(t);
     if (!n->is_projected) return;
-    linear(n->kind, &n->project, m->narrow, tokens, 0, FLOAT32, (char *)m->x);
-    prepare(n->kind, m->x, tokens, n->hidden, m->narrow);
+    linear(n->kind, &n->project, m->narrow, tokens, 0, FLOAT32, (char *)m->x, mine(t, n->hidden, COLUMNS));
+    meet(t);
+    x = m->x + own.begin * n->hidden;
+    prepare(n->kind, x, own.end - own.begin, n->hidden, at(m->narrow, n->kind, own.begin, n->hidden));
+    meet(t);
 }
 
 static int are_in(const int32_t *numbers, long count, long limit) {
@@ -273,29 +315,38 @@ static int are_in(const int32_t *numbers, long count, long limit) {
 }
 
 /* Bytes of memory that `encode` works in. */
-long encode_bytes(const network *n, long tokens, long longest) {
+long encode_bytes(const network *n, long rows, long tokens, long longest, long all) {
     memory m;
     char *nowhere = (char *)64;
-    return share_out(n, tokens, longest, nowhere, &m) - nowhere;
+    return share_out(n, rows, tokens, longest, 0, all, nowhere, &m) - nowhere;
 }
 
-/* Hidden states (T, H) of rows of `lengths` tokens (at least one), one after the other; with first_only (rows, H) of the first
-   of each. `room` begins at a multiple of 64. Answers 0, or what has a number outside its table: 1 ids, 2 types, 3 positions. */
-int encode(const network *n, const int32_t *ids, const int32_t *types, const int32_t *positions, const int32_t *lengths,
-           long rows, int first_only, char *room, float *out) {
-    long tokens = 0, longest = 0;
-    for (long s = 0; s < rows; s++) tokens += lengths[s], longest = lengths[s] > longest ? lengths[s] : longest;
-    if (!are_in(ids, tokens, n->vocabulary)) return 1;
-    if (!are_in(types, tokens, n->types)) return 2;
-    if (!are_in(positions, tokens, n->positions)) return 3;
+/* Hidden states of the rows `chosen` of some texts, each written to its place in `out`, (T, H); with first_only those of the
+   first token of each row, in (B, H). `room` begins at a multiple of 64. Thread `me` of `all` that call this together, with a
+   `meeting` of zeros. Answers 0, or what has a number outside its table: 1 ids, 2 types, 3 positions. */
+int encode(const network *n, const int32_t *ids, const int32_t *types, const int32_t *positions, const int64_t *starts,
+           const int32_t *chosen, long rows, int first_only, long me, long all, meeting *place, char *room, float *out) {
+    const texts of = {ids, types, positions, starts};
+    long tokens = 0, longest = 0, hidden = n->hidden;
+    for (long s = 0; s < rows; s++) {
+        long start = starts[chosen[s]], length = starts[chosen[s] + 1] - start;
+        tokens += length, longest = length > longest ? length : longest;
+        if (!are_in(ids + start, length, n->vocabulary)) return 1;
+        if (!are_in(types + start, length, n->types)) return 2;
+        if (!are_in(positions + start, length, n->positions)) return 3;
+    }
     memory m;
-    share_out(n, tokens, longest, room, &m);
+    team t = {me, all, place};
+    share_out(n, rows, tokens, longest, me, all, room, &m);
+    for (long s = 0; s < rows; s++) m.lengths[s] = starts[chosen[s] + 1] - starts[chosen[s]];
     configure(1);
-    embed(n, &m, ids, types, positions, tokens);
-    for (long i = 0; i < n->layers; i++)
-        run_layer(n->kind, n, n->layer + i, &m, lengths, rows, tokens, first_only && i == n->layers - 1);
+    embed(n, &m, &of, chosen, rows, tokens, t);
+    for (long i = 0; i < n->layers; i++) run_layer(n->kind, n, n->layer + i, &m, rows, tokens, first_only && i == n->layers - 1, t);
     configure(0);
-    memcpy(out, m.x, (first_only ? rows : tokens) * n->hidden * sizeof(float));
+    for (long s = 0, first = 0; s < rows && !me; first += first_only ? 1 : m.lengths[s], s++) {
+        long to = first_only ? chosen[s] : starts[chosen[s]], count = first_only ? 1 : m.lengths[s];
+        memcpy(out + to * hidden, m.x + first * hidden, count * hidden * sizeof(float));
+    }
     return 0;
 }
 
@@ -342,6 +393,6 @@ void apply(int kind, const dense *l, const float *x, long rows, int is_gelu, cha
     operand narrow = take_operand(&room, kind, rows + SPARE, l->inputs);
     configure(1);
     prepare(kind, x, rows, l->inputs, narrow);
-    linear(kind, l, narrow, rows, is_gelu, FLOAT32, (char *)out);
+    linear(kind, l, narrow, rows, is_gelu, FLOAT32, (char *)out, (part){0, l->outputs});
     configure(0);
 }
