@@ -91,7 +91,7 @@ def test_a_pretraining_answers_by_the_engine_asked_for(engine, short_run):
     (exact,), (found,) = (electra.load(short_run, engine=one).predict([{"text": TEXT}]) for one in ("float32", engine))
     scores, expected = ([word["score"] for word in answer["words"]] for answer in (found, exact))
     np.testing.assert_allclose(scores, expected, atol=0.01 if engine == "bfloat16" else 1e-5)
-    with pytest.raises(UsageError, match='there is no engine "bfloat" .did you mean "bfloat16"'):
+    with pytest.raises(UsageError, match=r'there is no engine "bfloat" .did you mean "bfloat16"'):
         electra.load(short_run, engine="bfloat")
 
 
