@@ -77,6 +77,13 @@ def test_a_row_is_answered_alone_as_among_others_by_one_thread_or_several(kind):
         np.testing.assert_array_equal(alone[0], together[row, :length])
 
 
+def go(model, *, together):
+    """Let all threads go through a chunk together where they may, or none."""
+    for way, seconds in model.encoder.pace.seconds.items():
+        seconds.extend([0.0 if way is together else 1.0] * 8)
+    model.encoder.pace.calls = 0
+
+
 @pytest.mark.parametrize("kind", compiled.kinds())
 @pytest.mark.parametrize("head", [COMPILED[1], COMPILED[3]], ids=["each token", "[CLS] alone"])
 def test_a_team_of_threads_answers_as_one_does(head, kind):
@@ -89,8 +96,8 @@ def test_a_team_of_threads_answers_as_one_does(head, kind):
             shares = compiled.shared_out(np.array(lengths, np.int32), several.encoder.threads)
             assert sorted(np.concatenate(shares)) == list(range(len(lengths)))
             assert compiled.team_of(np.array(lengths), shares, several.encoder.threads) > 1 or several is not teams[0]
-            for slower in (True, False):  # together, then alone
-                several.encoder.pace.seconds = {slower: 0.0, not slower: 1.0}
+            for together in (True, False):
+                go(several, together=together)
                 np.testing.assert_array_equal(several.predict(inputs)["logits"], expected)
 
 
@@ -102,7 +109,7 @@ def test_callers_that_come_at_once_are_all_answered():
     expected = [one.predict(inputs)["logits"] for inputs in batches]
 
     def ask(inputs):
-        team.encoder.pace.seconds = {True: 0.0, False: 1.0}
+        go(team, together=True)
         return team.predict(inputs)["logits"]
 
     with ThreadPoolExecutor(8) as callers:
@@ -112,14 +119,22 @@ def test_callers_that_come_at_once_are_all_answered():
 
 def test_a_team_is_left_alone_while_it_is_slower_and_tried_again():
     pace = compiled._Pace()
-    for _ in range(40):
-        together = pace.is_faster_together()
-        pace.note(together, 3.0 if together else 1.0)
-    tried = [pace.is_faster_together() for _ in range(64)]
-    assert sum(tried) == 2
-    for together in (True, False) * 20:
-        pace.note(together, 0.5 if together else 1.0)
-    assert sum(pace.is_faster_together() for _ in range(64)) == 62
+
+    def calls(count, seconds):
+        """How many of so many calls are together, where each way takes so long."""
+        ways = [pace.is_faster_together() or pace.note(False, seconds[False]) for _ in range(count)]
+        for way in ways:
+            if way:
+                pace.note(True, seconds[True])
+        return sum(way is True for way in ways)
+
+    for _ in range(16):  # the first calls try both
+        calls(1, {True: 3.0, False: 1.0})
+    assert len(pace.seconds[True]) == len(pace.seconds[False]) == 8
+    assert calls(16 * 4, {True: 3.0, False: 1.0}) == 4
+    for _ in range(16 * 8):
+        calls(1, {True: 0.5, False: 1.0})
+    assert calls(16 * 4, {True: 0.5, False: 1.0}) == 60
 
 
 def test_masks_and_token_types_may_be_left_out_and_whole_numbers_of_any_size():

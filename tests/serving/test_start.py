@@ -1,5 +1,6 @@
 """What a server refuses to start with, before any framework is imported."""
 
+import asyncio
 import socket
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from served import KEY
 
 from electra.cli import main
+from electra.serving.server import bind
 from electra.weights.files import read_tensors, write_tensors
 
 
@@ -62,3 +64,23 @@ def test_a_model_with_a_number_that_is_not_finite_is_not_served(folders, tmp_pat
 def test_a_folder_that_holds_no_model_is_refused(tmp_path, capfd):
     assert start(tmp_path, "--port", 0) == 65
     assert str(tmp_path) in capfd.readouterr().err
+
+
+def test_small_answers_are_sent_at_once():
+    accepted = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport):
+            own = transport.get_extra_info("socket")
+            accepted.append(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    async def connect(address):
+        async with await asyncio.get_running_loop().create_server(Protocol, sock=address):
+            reader, writer = await asyncio.open_connection(*address.getsockname())
+            await reader.read()
+            writer.close()
+
+    with bind("127.0.0.1", 0) as address:
+        asyncio.run(connect(address))
+    assert accepted[0] != 0

@@ -14,6 +14,7 @@ import ctypes
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -309,21 +310,26 @@ class CompiledEncoder:
 
 
 class _Pace:
-    """Whether a team is faster than a thread: by what a token took either way, the last calls most. Every 32nd call tries the
-    other way, for a team waits for its slowest, and other programs come and go.
+    """Whether a team is faster than a thread: by the median of what a token took in the last calls of either way.
+
+    A team waits for its slowest, and other programs come and go, so the slower way is tried again every TRIED calls.
     """
 
+    LAST, TRIED = 8, 16
+
     def __init__(self) -> None:
-        self.seconds = {False: 0.0, True: 0.0}
+        self.seconds: dict[bool, deque[float]] = {way: deque(maxlen=self.LAST) for way in (False, True)}
         self.calls = 0
 
     def is_faster_together(self) -> bool:
         self.calls += 1
-        return (self.seconds[True] <= self.seconds[False]) is not (self.calls % 32 == 0)
+        if min(map(len, self.seconds.values())) < self.LAST:
+            return len(self.seconds[True]) < len(self.seconds[False])
+        alone, together = (sorted(self.seconds[way])[self.LAST // 2] for way in (False, True))
+        return (together < alone) is not (self.calls % self.TRIED == 0)
 
     def note(self, together: bool, seconds: float) -> None:
-        held = self.seconds[together] or seconds
-        self.seconds[together] = held + 0.2 * (seconds - held)
+        self.seconds[together].append(seconds)
 
 
 def shared_out(lengths: Array, threads: int) -> list[Array]:
