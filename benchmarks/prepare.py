@@ -2,7 +2,7 @@
 
     python benchmarks/prepare.py [--corpus TEXT ...] [--vocab vocab.txt] [--rounds 3] [--out benchmarks/results/prepare.json]
 
-TEXT is a .jsonl or .jsonl.xz with the text under "text"; by default what `make demo` learns from, with a vocabulary made of it. Both
+TEXT is a .jsonl or .jsonl.xz with the text under "text"; by default what `make demo` learns from, with a vocabulary of it. Both
 read the same files, tokenize every line, and leave token ids on disk: ours as `electra prepare` does (a corpus with document
 bounds, held-out split and checksums), the peer's as a data set of `input_ids`, batches of 1000 lines, one process a core, which
 is what tutorials and training scripts do. They take turns in every round, each in a process tree of its own. Ratios are peer
