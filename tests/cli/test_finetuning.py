@@ -115,6 +115,18 @@ def test_predict_answers_each_line_in_order(place, capfd, monkeypatch):
     assert all(len(f"{answer['score']}") <= 8 for answer in answers[:3]), answers
 
 
+def test_predict_says_which_lines_were_cut_and_reads_all_of_them_in_windows(place, capfd, monkeypatch):
+    line = "The old river followed the engine. " * 60
+    for words, told in (((), "1 line was longer than the model reads; see unread_pieces, or give --windows 32\n"),
+                        (("--windows", 16), "")):  # fmt: skip
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"The river.\n{line}\n"))
+        assert run(place, "predict", "run/model", "--threads", 1, *words) == 0
+        out, said = capfd.readouterr()
+        short, long = map(json.loads, out.splitlines())
+        assert ("unread_pieces" in short, "unread_pieces" in long) == (False, not words)
+        assert said.removeprefix("electra predict: ") == told
+
+
 def test_compare_says_what_two_seeds_cannot_show(place, capfd):
     assert run(place, "compare", "run", "run") == 0
     told = capfd.readouterr().out

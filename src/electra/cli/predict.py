@@ -50,12 +50,16 @@ def predict(
     if file != "-" and not Path(file).is_file():
         raise DataError(f"{file} does not exist; give a file with one text a line, or - for standard input")
     predictor = Predictor(model, settings, framework=framework, engine=engine, windows=windows)
-    bad = 0
+    bad = cut = 0
     with ExitStack() as stack:
         target = sys.stdout if out == "-" else stack.enter_context(open(out, "w", encoding="utf-8"))
         for prediction in predictor.predict_lines(_lines(file), nbest=nbest):
             bad += "error" in prediction
+            cut += "unread_pieces" in prediction
             print(json.dumps(rounded(prediction), ensure_ascii=False), file=target)
+    if cut:
+        told = f"electra predict: {cut:,} line{'s were' if cut != 1 else ' was'} longer than the model reads; see unread_pieces"
+        print(told if windows is not None else f"{told}, or give --windows 32", file=sys.stderr)
     if bad:
         print(f"electra predict: {bad:,} line{'s' * (bad != 1)} could not be used", file=sys.stderr)
     return DataError.exit_code if bad else 0
