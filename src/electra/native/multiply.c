@@ -76,16 +76,20 @@ void product(const uint32_t *a, const uint32_t *panels, const float *bias, const
 INLINE void sum_products(int pairs, const uint32_t *gradient, const uint32_t *a, float *out, int64_t rows, int64_t outputs,
                          int64_t inputs, int threads) {
     const int64_t steps = words_of(TOKENS, pairs), given = words_of(outputs, pairs), taken = words_of(inputs, pairs);
+    uint32_t *both = malloc(2 * inputs * steps * sizeof(uint32_t)); /* while some threads read one half, others write the other */
 #pragma omp parallel num_threads(threads)
     {
         MY_SHARE(outputs / WIDE);
-        uint32_t *across = malloc((inputs + (last - first) * WIDE) * steps * sizeof(uint32_t)), *down = across + inputs * steps;
+        uint32_t *down = malloc((last - first) * WIDE * steps * sizeof(uint32_t));
         memset(out + first * WIDE * inputs, 0, (last - first) * WIDE * inputs * sizeof(float));
         for (int64_t t = 0; t < rows; t += TOKENS) {
             const int64_t count = rows - t < TOKENS ? rows - t : TOKENS;
             const uint32_t *mine = gradient + t * given + words_of(first * WIDE, pairs);
-            along_rows(pairs, a + t * taken, taken, count, inputs, steps, across);
+            uint32_t *across = both + t / TOKENS % 2 * inputs * steps;
             along_rows(pairs, mine, given, count, (last - first) * WIDE, steps, down);
+#pragma omp for schedule(static)
+            for (int64_t i = 0; i < inputs; i += WIDE)
+                along_rows(pairs, a + t * taken + words_of(i, pairs), taken, count, WIDE, steps, across + i * steps);
             for (int64_t o = 0; o < (last - first) * WIDE; o += TALL)
                 for (int64_t i = 0; i < inputs; i += WIDE) {
                     float *to = out + (first * WIDE + o) * inputs + i;
@@ -96,8 +100,9 @@ INLINE void sum_products(int pairs, const uint32_t *gradient, const uint32_t *a,
                     UNROLL for (int n = 0; n < TALL; n++) memcpy(to + n * inputs, totals[n], sizeof totals[n]);
                 }
         }
-        free(across);
+        free(down);
     }
+    free(both);
 }
 
 void product_of_gradient(const uint32_t *gradient, const uint32_t *a, float *out, int64_t rows, int64_t outputs, int64_t inputs,
