@@ -37,6 +37,13 @@ def axes(columns: int, rows: int = 1, width: float = 11.0, height: float = 3.6) 
     return pyplot.subplots(rows, columns, figsize=(width, height * rows), layout="constrained", squeeze=False)
 
 
+def color_of(name: str, is_ours: bool) -> str:
+    """Reds for our own contenders, greys for the others; darker where they compute in fewer bits."""
+    shades = {"int8": 0, "bfloat16": 1, "openvino": 1}
+    shade = shades.get(name.split()[-1], 2)
+    return (("#7f1d1d", "#c0392b", "#e8a39b") if is_ours else ("#3d4650", "#7a8794", "#b9c2cb"))[shade]
+
+
 def picture(figure: Any, name: str, caption: str) -> str:
     """Write a figure to docs/results/NAME.svg; the line of Markdown that shows it."""
     figure.savefig(RESULTS.parent / "results" / f"{name}.svg", metadata={"Date": None})

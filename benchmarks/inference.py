@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from document import axes, picture, table, write_section
+from document import axes, color_of, picture, table, write_section
 from engines import BATCH, ENGINES, TEXT_ENGINES
 from machine import described, facts, has_bfloat16
 from texts import LONGEST, corpus, files_of, lines_of, mixed_lengths, rows_of_lengths, vocabulary
@@ -199,24 +199,22 @@ def speeds(held: dict[str, Any], name: str) -> list[float]:
 
 
 def draw(result: dict[str, Any]) -> str:
-    """Speed over difference, a panel for each size and workload of logits."""
-    figure, panels = axes(len(WORKLOADS), len(result["measured"]))
+    """Speed, a panel for each size and workload of logits, the fastest on top."""
+    figure, panels = axes(len(WORKLOADS), len(result["measured"]), width=15.0, height=3.4)
     for row, (size, workloads) in zip(panels, result["measured"].items(), strict=True):
         for axis, workload in zip(row, WORKLOADS, strict=True):
-            held = workloads[workload]
-            for name in held["rounds"]:
-                place = max(held["difference"][name], 1e-7), spread(speeds(held, name))["median"]
-                axis.plot(*place, "o", color="tab:red" if name.split()[0] == OURS else "tab:gray")
-                axis.annotate(name, place, fontsize="x-small", xytext=(3, 3), textcoords="offset points")
-            axis.set(
-                title=f"{size}, {workload}: sentences a second",
-                xscale="log",
-                yscale="log",
-                xlim=(5e-8, 2),
-                xlabel="difference of a logit",
-            )
-            axis.grid(alpha=0.3)
-    return picture(figure, "inference", "Sentences a second over the difference from float32")
+            found = {name: spread(speeds(workloads[workload], name)) for name in workloads[workload]["rounds"]}
+            names = sorted(found, key=lambda name: found[name]["median"])
+            middle = [found[name]["median"] for name in names]
+            error = [
+                [found[name]["median"] - found[name]["lowest"] for name in names],
+                [found[name]["highest"] - found[name]["median"] for name in names],
+            ]
+            colors = [color_of(name, name.split()[0] == OURS) for name in names]
+            axis.barh(names, middle, xerr=error, color=colors, ecolor="#00000055")
+            axis.tick_params(axis="y", labelsize="small")
+            axis.set(title=f"{size}, {workload}: sentences a second")
+    return picture(figure, "inference", "Sentences a second, the fastest on top; electra in red")
 
 
 if __name__ == "__main__":

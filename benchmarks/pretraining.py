@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from batches import read_batches, write_batches
-from document import axes, picture, table, write_section
+from document import axes, color_of, picture, table, write_section
 from machine import described, facts, has_bfloat16, matrix_product, pretraining_operations
 from texts import files_of
 from turns import (
@@ -206,10 +206,12 @@ def draw(result: dict[str, Any]) -> str:
                 [one["median"] - one["lowest"] for one in found],
                 [one["highest"] - one["median"] for one in found],
             ]
-            axis.bar(np.arange(len(found)) + 0.16 * place, middle, 0.15, yerr=error, label=name)
+            color = color_of(name, name.split()[0] == OURS)
+            color = "#d9c9a3" if name.startswith("electra-pytorch") else color
+            axis.bar(np.arange(len(found)) + 0.16 * place, middle, 0.15, yerr=error, label=name, color=color)
         axis.set_xticks(np.arange(len(workloads)) + 0.16 * (len(names) - 1) / 2, list(workloads))
         axis.set(title=f"{size}: tokens a second")
-    panels[0][0].legend(fontsize="small")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
     return picture(figure, "pretraining", "Tokens a second of a pretraining step")
 
 

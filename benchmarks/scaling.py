@@ -166,9 +166,10 @@ def draw(result: dict[str, Any]) -> str:
         expected = expectations(result["shared"], what, points)
         if expected:
             above.plot(values, expected, "--", color="tab:gray", label="by operations")
-        below.plot(values, [held["peak_mb"] for held in points], "o-", color="tab:orange")
+        peaks = [held["peak_mb"] for held in points]
+        below.plot(values, peaks, "o-", color="tab:orange")
         above.set(title="MB/s" if what == "text" else "tokens/s", xscale="log", ylim=(0, None))
-        below.set(title="peak MB", xscale="log", xlabel=UNITS[what], ylim=(0, None))
+        below.set(title="peak MB", xscale="log", xlabel=UNITS[what], ylim=(0, 1.1 * max(peaks)))
         for axis in (above, below):
             axis.set_xticks(values, [f"{value:g}" for value in values])
             axis.minorticks_off()
