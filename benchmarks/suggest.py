@@ -12,6 +12,7 @@ The same sentences decide how pieces' probabilities become a word's score; texts
 
 import argparse
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from electra.inference.detection import Detector, words_of
 from electra.inference.inputs import MOST
 from electra.tasks.metrics import roc_auc
 from electra.tasks.statistics import wilson
+from electra.weights.names import tensors
 
 OUT = Path("benchmarks/results/suggest.json")
 SHORTEST, LONGEST = 6, 40  # words of a sentence
@@ -204,7 +206,7 @@ def main() -> None:
     report = {
         "machine": processor(),
         "command": f"python benchmarks/suggest.py RUN CORPUS --sentences {options.sentences} --seed {options.seed}",
-        "parameters": detector.network.reader.model.num_parameters(),
+        "parameters": parameters_of(detector.network.reader.config),
         "max_length": detector.max_length,
         "examples": [f"{one.text} ({one.right})" for one in spoiled[:3]],
         "found": found_words(detector, spoiled),
@@ -259,6 +261,11 @@ def section(report: dict[str, Any]) -> list[str]:
         ),
         "",
     ]  # fmt: skip
+
+
+def parameters_of(config: Any) -> int:
+    """Of a discriminator with its head."""
+    return sum(math.prod(shape) for shape in (tensors(config) | tensors(config, "pretraining")).values())
 
 
 if __name__ == "__main__":
