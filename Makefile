@@ -8,7 +8,7 @@ PYTHON ?= python3
 # Where the plain torch wheel carries CUDA and none is wanted: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
-BENCHMARKS := pretraining inference tokenization tuning_step checkpoint startup scaling
+BENCHMARKS := pretraining step_profile inference tokenization tuning_step checkpoint startup serving scaling
 
 .PHONY: demo setup test nightly check docs bench
 
@@ -54,7 +54,7 @@ docs: .venv/development
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps electra-pytorch==0.1.2
 	touch $@
 
-# One alone, or a try: python benchmarks/NAME.py --help, --quick
+# One alone, or a try: python benchmarks/NAME.py --help, --quick. Whether as much is learned: python benchmarks/quality.py, half an hour more
 bench: .venv/bench
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 	$(BIN)/python benchmarks/prepare.py --out benchmarks/results/prepare_demo.json
