@@ -114,7 +114,9 @@ def verdict(result: dict[str, Any]) -> str:
             medians = {way: spread([one[key] for one in runs]) for way, runs in ways.items()}
             reference = medians["reference"]
             if not reference["lowest"] <= medians["fast"]["median"] <= reference["highest"]:
-                outside.append(f"{head} with dropout {dropout}")
+                is_lower = medians["fast"]["median"] < reference["lowest"]
+                side = "better" if is_lower == key.endswith("loss") else "worse"
+                outside.append(f"{head} with dropout {dropout} ({side})")
     if outside:
         return f"The fast median is outside the reference's seeds in: {', '.join(outside)}."
     return "Every median of the fast way is within the seeds of the reference."
