@@ -61,12 +61,12 @@ def pretraining_step(
     return step
 
 
-def pair(networks: dict[str, Any]) -> tuple[Any, Any]:
+def pair(networks: dict[str, Any], seed: int = 0) -> tuple[Any, Any]:
     """transformers' generator and discriminator with our first weights, in training."""
     import transformers
 
     models = {}
-    for name, arrays in first_networks(networks, seed=0, start="original").items():
+    for name, arrays in first_networks(networks, seed=seed, start="original").items():
         models[name] = getattr(transformers, CLASSES[name])(transformers.ElectraConfig(**networks[name].to_dict()))
         models[name].load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()}, strict=False)
     generator, discriminator = models["generator"].train(), models["discriminator"].train()

@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": ("electra.cli.predict", "answer each line of a file with a tuned model"),
     "serve": ("electra.cli.serve", "answer requests over HTTP with one or several models"),
     "compare": ("electra.cli.compare", "say whether one fine-tuning is better than another, or only luckier"),
+    "study": ("electra.cli.study", "hold variants of pretraining against each other, over seeds, budgets and tasks"),
     "report": ("electra.cli.report", "write the curves of a run into one HTML page"),
     "doctor": ("electra.cli.doctor", "say what this machine computes with, and how fast a model answers"),
     "watch": ("electra.cli.watch", "show the curves of a run in a browser, while it trains"),

@@ -142,6 +142,28 @@ def compare_runs(first: Path, second: Path, measure: str | None = None) -> Compa
     )
 
 
+def compare_many(firsts: Sequence[Path], seconds: Sequence[Path], measure: str) -> Difference:
+    """The mean over all seeds of several runs minus that of others, with its interval over the dev examples all were judged on.
+
+    Raises DataError where a run is not finished, or was judged on other examples.
+    """
+    runs = {path: _Run(path) for path in (*firsts, *seconds)}
+    one = runs[firsts[0]]
+    for path, run in runs.items():
+        if run.fingerprint != one.fingerprint or run.kind_name != one.kind_name:
+            raise DataError(
+                f"{path} was judged on other dev examples than {firsts[0]}: their scores cannot be compared"
+            )
+    ours, theirs = ([runs[path].measure(measure) for path in paths] for paths in (firsts, seconds))
+    count = len(one.examples)
+
+    def mean_of(measures: Sequence[Measure]) -> Measure:
+        return lambda rows: float(np.mean([each(rows) for each in measures]))
+
+    resamples = _affordable(lambda: (mean_of(ours)(np.arange(count)), mean_of(theirs)(np.arange(count))))
+    return bootstrap_difference(mean_of(ours), mean_of(theirs), count, resamples=resamples)
+
+
 class _Run:
     """A finished run with what it was judged on."""
 
