@@ -1,10 +1,14 @@
 """A study file is read whole or refused whole, with everything that is wrong in one error."""
 
+from pathlib import Path
+
 import pytest
 
 from electra.errors import ConfigError
 from electra.study.file import Budget, read_study
 from electra.study.pieces import pieces_of
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 GOOD = """
 seeds = [3, 5]
@@ -118,3 +122,10 @@ def test_files_of_other_forms_are_refused(write, text, said):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match="there is no study"):
         read_study(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("study-*.toml")), ids=lambda path: path.stem)
+def test_the_studies_of_recipes_lack_nothing_but_their_data(recipe, corpus):
+    with pytest.raises(ConfigError) as refused:
+        read_study(recipe, corpus=corpus)
+    assert "has 1 problem:\n  - there are tasks, and no folder of their files" in str(refused.value)

@@ -1,8 +1,7 @@
 """A study of seconds: real processes that are stopped, killed and gone on with, and what is left of them."""
 
+import fcntl
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -71,6 +70,17 @@ def without_times(value):
     return value
 
 
+def started(study, corpus, out, piece, *, lines):
+    """A process that makes the study, once its piece has written so many lines of metrics."""
+    words = [sys.executable, "-m", "electra", *command(study, corpus, out)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    metrics = piece / "run" / "metrics.jsonl"
+    while not metrics.exists() or metrics.read_text().count("\n") < lines:
+        assert process.poll() is None
+        time.sleep(0.005)
+    return process
+
+
 def read(out):
     return json.loads((out / "study.json").read_text())
 
@@ -88,14 +98,19 @@ def test_a_study_that_was_stopped_and_killed_ends_with_the_same_numbers(study, c
     assert main(command(study, corpus, out, "--limit-minutes", 0.0001)) == 75
     assert "4 of 4 pieces to go" in capfd.readouterr().err
 
-    words = [sys.executable, "-m", "electra", *command(study, corpus, out)]
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-    metrics = out / "pieces" / "electra-100000tok-seed0" / "run" / "metrics.jsonl"
-    while not metrics.exists() or metrics.read_text().count("\n") < 10:
-        assert process.poll() is None
-        time.sleep(0.005)
+    first = out / "pieces" / "electra-100000tok-seed0"
+    process = started(study, corpus, out, first, lines=5)
+    process.terminate()
+    _, said = process.communicate()
+    assert process.returncode == 75
+    assert "the same command continues" in said
+    with open(first / "lock", "a+") as lock:  # nobody works there any more
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert list((first / "run" / "checkpoints").iterdir())
+
+    process = started(study, corpus, out, first, lines=20)
     process.kill()
-    process.wait()
+    process.communicate()
     assert not list((out / "results").iterdir())
 
     assert main(command(study, corpus, out)) == 0
@@ -142,28 +157,6 @@ def test_a_study_whose_settings_changed_is_not_gone_on_with(study, corpus, whole
 
 
 def test_two_studies_in_one_folder_are_told_apart(study, corpus, whole):
-    import fcntl
-
     with open(whole / "lock", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(command(study, corpus, whole)) == 75
-
-
-def test_a_stop_by_signal_leaves_no_process_behind(study, corpus, tmp_path):
-    out = tmp_path / "out"
-    words = [sys.executable, "-m", "electra", *command(study, corpus, out)]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    metrics = out / "pieces" / "electra-100000tok-seed0" / "run" / "metrics.jsonl"
-    while not metrics.exists():
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate()
-    assert process.returncode == 75
-    assert "the same command continues" in said
-    assert (metrics.parent / "checkpoints").is_dir() or list((out / "results").iterdir())
-    with open(metrics.parents[1] / "lock", "a+") as lock:  # free, so nobody works there
-        import fcntl
-
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert os.path.exists(out / "results")

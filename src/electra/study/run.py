@@ -91,6 +91,7 @@ def run_study(
                 time.sleep(0.02)
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
+                    one.ask_to_stop()  # it has ended: this closes our end of its input
                     done = total - len(left) - len(running)
                     errors += not _told(one, out, f"[{done}/{total}]", tell)
         finally:
@@ -140,7 +141,7 @@ def _start(
     with open(folder / "log.txt", "ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
-            process_group=0,  # Ctrl-C is for the study, which asks its pieces
+            process_group=0 if os.name == "posix" else None,  # Ctrl-C is for the study, which asks its pieces
         )  # fmt: skip
     assert process.stdin is not None
     process.stdin.write(json.dumps(order).encode() + b"\n")
