@@ -177,7 +177,7 @@ def _comparisons(study: Study, scores: Sequence[Row], out: Path) -> Iterator[Row
             test = compare_seeds(*([one["by_seed"][seed] for seed in paired] for one in (score, reference)))
             row |= {"difference": test.difference, "seeds": asdict(test)}
         if score["task"] != HELD_OUT:
-            row["examples"] = _over_examples(study, row, out)
+            row["examples"] = _over_examples(study, row, [score["each"], reference["each"]], out)
         yield row | {"verdict": verdict(row)}
 
 
@@ -192,14 +192,15 @@ def _overlap(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(one["lowest"] <= other["highest"] and other["lowest"] <= one["highest"])
 
 
-def _over_examples(study: Study, row: Row, out: Path) -> Row | None:
+def _over_examples(study: Study, row: Row, each: list[Any], out: Path) -> Row | None:
     """The difference of the means over all runs of both, with its interval over the dev examples, once all are there.
 
+    each   the scores of all fine-tunings of both
     Resampling takes seconds, so what was found is kept in OUT/comparisons. None where folders of pieces are gone.
     """
     kept = out / "comparisons" / f"{row['first']}-{row['second']}-{row['budget']}-{row['task']}.json"
     held = read_json_object(kept) if kept.is_file() else {}
-    if held.get("paired") == row["paired"]:
+    if held.get("each") == each:
         found: Row = held["found"]
         return found
     budget = next(budget for budget in study.budgets if budget.name == row["budget"])
@@ -218,5 +219,5 @@ def _over_examples(study: Study, row: Row, out: Path) -> Row | None:
     except (ElectraError, OSError):
         return None
     kept.parent.mkdir(exist_ok=True)
-    write_text(kept, json.dumps({"paired": row["paired"], "found": found}) + "\n")
+    write_text(kept, json.dumps({"each": each, "found": found}) + "\n")
     return found
