@@ -76,7 +76,7 @@ CHANGES = {
         1, cost("new", 150.0)
     ),
     "not the same budget, +25% of its minutes": lambda held: held["costs"].__setitem__(1, cost("new", 150.0)),
-    "+50% FLOPs, -20% tokens; only minutes are equal": lambda held: held["costs"].__setitem__(
+    "+50% FLOPs, -20% tokens; only minutes were to be equal": lambda held: held["costs"].__setitem__(
         1, cost("new", 120, 1.5e12, 8e5)
     ),
     "new trains 1,200 parameters, old 1,000": lambda held: held["variants"]["new"].update(parameters=1200),

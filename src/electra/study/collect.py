@@ -74,7 +74,8 @@ def _variant(study: Study, name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
-    return f"{machine['device']}, {machine['precision']}, {machine['threads']} threads, {machine['framework']}"
+    threads = f"{machine['threads']} thread{'s' * (machine['threads'] != 1)}"
+    return f"{machine['device']}, {machine['precision']}, {threads}, {machine['framework']}"
 
 
 def _costs(study: Study, runs: Sequence[Mapping[str, Any]]) -> Iterator[Row]:

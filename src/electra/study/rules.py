@@ -132,7 +132,7 @@ def _budgets(held: Row) -> Iterator[str]:
             }
             told = ", ".join(f"{off:+.0%} {word}" for word, off in others.items() if abs(off) > SAME)
             if told:
-                yield f"{row['variant']} at {budget['told']}, beside {held['reference']}: {told}; only {WORDS[fixed]} are equal."
+                yield f"{row['variant']} at {budget['told']}, beside {held['reference']}: {told}; only {WORDS[fixed]} were to be equal."
 
 
 def _sizes(held: Row) -> Iterator[str]:
@@ -156,7 +156,7 @@ def _useless(held: Row) -> Iterator[str]:
     for row in held["scores"]:
         if row.get("always") is not None and row["spread"]["median"] <= row["always"]:
             yield (
-                f"{row['task']}, {row['variant']} at {row['budget']}: {row['measure']} {row['spread']['median']:.4f}, no better "
+                f"{row['task']}, {row['variant']} at {_told(held, row)}: {row['measure']} {row['spread']['median']:.4f}, no better "
                 f"than always giving the most frequent answer ({row['always']:.4f})."
             )
 
@@ -168,7 +168,7 @@ def _broken(held: Row) -> Iterator[str]:
             yield f"The run {run['name']} failed and is missing everywhere, with its fine-tunings: {first}."
     for row in held["scores"]:
         if row.get("collapsed"):
-            yield f"{row['task']}, {row['variant']} at {row['budget']}: {row['collapsed']} of {row['runs']} runs collapsed."
+            yield f"{row['task']}, {row['variant']} at {_told(held, row)}: {row['collapsed']} of {row['runs']} runs collapsed."
     for one in held["fine_tunings"]:
         if "failed" in one or one["failed_seeds"]:
             yield f"{one['name']}: fine-tunings failed and are missing."
@@ -197,6 +197,10 @@ def _by_pair(held: Row) -> dict[tuple[str, str, str], list[Row]]:
     for row in held["comparisons"]:
         found.setdefault((row["first"], row["second"], told[row["budget"]]), []).append(row)
     return found
+
+
+def _told(held: Row, row: Row) -> str:
+    return str(next(budget["told"] for budget in held["budgets"] if budget["name"] == row["budget"]))
 
 
 def _name(row: Row) -> str:
