@@ -21,9 +21,10 @@ Row = Mapping[str, Any]
 COSTS = (("flops", "FLOPs", 1.0), ("seconds", "minutes of training", 60.0))  # of a run, its name, what it is divided by
 FIRST = ("roc_auc", "average_precision", "mlm_loss")  # of the held-out measures, these are drawn, and tasks
 MORE_STYLE = """
-table.study { font-size: .9rem; margin-bottom: 1.5rem; display: block; overflow-x: auto; } table.study td, table.study th { white-space: nowrap;
-text-align: left; padding: .15rem 1rem .15rem 0; } table.study tr > :first-child { font-weight: 600; }
-.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); } li { margin: .3rem 0; }
+table.study { font-size: .9rem; margin-bottom: 1.5rem; display: block; overflow-x: auto; }
+table.study td, table.study th { white-space: nowrap; text-align: left; padding: .15rem 1rem .15rem 0; }
+table.study tr > :first-child { font-weight: 600; } li { margin: .3rem 0; }
+.charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); }
 """
 
 

@@ -132,7 +132,10 @@ def _budgets(held: Row) -> Iterator[str]:
             }
             told = ", ".join(f"{off:+.0%} {word}" for word, off in others.items() if abs(off) > SAME)
             if told:
-                yield f"{row['variant']} at {budget['told']}, beside {held['reference']}: {told}; only {WORDS[fixed]} were to be equal."
+                yield (
+                    f"{row['variant']} at {budget['told']}, beside {held['reference']}: {told}; only {WORDS[fixed]} were to be "
+                    "equal."
+                )
 
 
 def _sizes(held: Row) -> Iterator[str]:
@@ -155,9 +158,10 @@ def _questions(held: Row) -> Iterator[str]:
 def _useless(held: Row) -> Iterator[str]:
     for row in held["scores"]:
         if row.get("always") is not None and row["spread"]["median"] <= row["always"]:
+            place = f"{row['task']}, {row['variant']} at {_told(held, row)}"
             yield (
-                f"{row['task']}, {row['variant']} at {_told(held, row)}: {row['measure']} {row['spread']['median']:.4f}, no better "
-                f"than always giving the most frequent answer ({row['always']:.4f})."
+                f"{place}: {row['measure']} {row['spread']['median']:.4f}, no better than always giving the most frequent answer "
+                f"({row['always']:.4f})."
             )
 
 
