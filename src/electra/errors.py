@@ -74,6 +74,12 @@ class TryAgainError(ElectraError):
     exit_code = 75
 
 
+class UnfinishedError(TryAgainError):
+    """Shards of a corpus are missing; `shards` names them, such as "3/16"."""
+
+    shards: Sequence[str] = ()
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' (did you mean "x"?)' for the nearest known word, or the empty string."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)

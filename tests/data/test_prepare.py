@@ -2,16 +2,17 @@
 
 import gzip
 import json
-import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from corpora import contents, wait_for_lock
 
-from electra.data import units
-from electra.data.assemble import choose_held_out
+from electra.data import plan, units
 from electra.data.corpus import Corpus
-from electra.data.prepare import Progress, prepare
+from electra.data.held_out import Choice
+from electra.data.prepare import prepare
+from electra.data.work import Progress
 from electra.errors import CorpusError, TryAgainError, UsageError, WriteError
 
 
@@ -61,13 +62,9 @@ def sources(tmp_path):
 
 @pytest.fixture
 def small_units(monkeypatch):
-    """Units of 100 kB, so that a small corpus has several."""
+    """Units and ranges of 100 kB, so that a small corpus has several."""
     monkeypatch.setattr(units, "UNIT", 100_000)
-
-
-def contents(folder):
-    """Every file of a corpus, by name."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    monkeypatch.setattr(plan, "RANGE", 100_000)
 
 
 def texts(folder, tokenizer):
@@ -165,7 +162,14 @@ def test_equal_documents_are_held_out_together(tmp_path, tokenizer):
 )
 def test_of_several_documents_each_split_gets_at_least_one(documents, held_out, expected):
     keys = np.array([2**63, 2**62, 2**61, 5, 2**63 + 7][:documents], dtype=np.uint64)
-    assert choose_held_out(keys, np.ones(documents, dtype=bool), held_out).sum() == expected
+    choice = Choice(held_out)
+    for first in range(0, documents, 2):
+        choice.add(keys[first : first + 2], np.ones(len(keys[first : first + 2]), dtype=bool))
+    rule = choice.rule()
+    assert (
+        sum((rule.sides(keys[[one]], np.ones(1, dtype=bool), one) == 1).sum() for one in range(documents)) == expected
+    )
+    assert (rule.sides(keys, np.ones(documents, dtype=bool), 0) == 1).sum() == expected
 
 
 # -- kills, faults, repetition ----------------------------------------------------------------------------------------
@@ -173,10 +177,10 @@ def test_of_several_documents_each_split_gets_at_least_one(documents, held_out, 
 KILLED = """
 import sys, time
 from pathlib import Path
-from electra.data import units
+from electra.data import plan, units
 from electra.data.prepare import prepare
 from electra.tokenization import load_tokenizer
-units.UNIT = 100_000
+units.UNIT = plan.RANGE = 100_000
 if __name__ == "__main__":
     slow = lambda progress: print(progress.bytes_done, flush=True) or time.sleep(0.05)
     prepare(sys.argv[1], sys.argv[2], load_tokenizer(sys.argv[3]), processes=int(sys.argv[4]), progress=slow)
@@ -195,7 +199,7 @@ def test_killed_at_any_moment_and_started_again_it_makes_the_same_bytes(
         process.kill()
         process.communicate()
         assert not out.exists()
-    finished = len(list((tmp_path / ".corpus.preparing/units").glob("*.npz")))
+    finished = len(list(tmp_path.glob(".corpus.preparing/*/units/*.npz")))
     assert finished >= 6
     told = []
     wait_for_lock(lambda: prepare(sources, out, tokenizer, processes=1, progress=told.append))
@@ -203,16 +207,6 @@ def test_killed_at_any_moment_and_started_again_it_makes_the_same_bytes(
     assert contents(out) == contents(tmp_path / "whole")
     assert 0 < len(told) <= 19 - finished
     assert not (tmp_path / ".corpus.preparing").exists()
-
-
-def wait_for_lock(action):
-    """A killed process may hold its lock for a moment longer."""
-    for _ in range(100):
-        try:
-            return action()
-        except TryAgainError:
-            time.sleep(0.05)
-    return action()
 
 
 def test_a_damaged_finished_unit_is_made_again(sources, tmp_path, tokenizer, small_units):
@@ -226,7 +220,7 @@ def test_a_damaged_finished_unit_is_made_again(sources, tmp_path, tokenizer, sma
     out = tmp_path / "corpus"
     with pytest.raises(StopError):
         prepare(sources, out, tokenizer, processes=1, progress=stop)
-    unit = tmp_path / ".corpus.preparing/units/00000001.npz"
+    unit = next(tmp_path.glob(".corpus.preparing/*/units/0000001-00000.npz"))
     data = bytearray(unit.read_bytes())
     data[len(data) // 2] ^= 255
     unit.write_bytes(data)

@@ -217,11 +217,11 @@ def test_a_long_line_without_whitespace_is_cut_hard(tmp_path):
 
 MEMORY_OF_ONE_LINE = """
 import re, sys
-from electra.data.readers import Reading, SourceReader
-from electra.data.sources import find_sources
+from electra.data.readers import Reading, SpanReader
+from electra.data.sources import find_sources, whole
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])  # ru_maxrss would be the parent's
 before = peak()
-reader = SourceReader(find_sources(sys.argv[1])[0], Reading())
+reader = SpanReader(whole(find_sources(sys.argv[1])[0]), Reading())
 characters = sum(len(line) for piece in reader.pieces() for line in piece.lines)
 print(characters, (peak() - before) // 1024)
 """

@@ -1,11 +1,12 @@
 """Finished units to a corpus folder: documents are dealt to train and validation, files are written front to back.
 
-Memory is a unit at a time plus one number per document.
+Memory is a unit at a time, whatever the size of the corpus: the units are read twice.
 """
 
 import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +14,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electra.data.corpus import DESCRIPTION, FORMAT, PARTS, SPLITS
-from electra.data.sources import FileReport
-from electra.data.units import Tokenized, load_unit, unit_path
+from electra.data.held_out import Choice, HeldOut
+from electra.data.readers import Reading, too_many_bad
+from electra.data.report import FileReport
+from electra.data.units import Tokenized, stored_units
 
 
 def assemble(
     units: Path,
-    count: int,
+    portions: int,
     folder: Path,
     *,
+    reading: Reading,
     held_out: float,
     ids_dtype: str,
     settings: dict[str, Any],
     tokenizer: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write splits and corpus.json of `count` units into the empty `folder`; returns what corpus.json says.
+    """Write splits and corpus.json of so many finished portions into the empty `folder`; returns what corpus.json says.
 
-    settings and tokenizer go into corpus.json as they are.
+    settings and tokenizer go into corpus.json as they are. Raises CorpusError where a file that several processes read
+    has more bad records than allowed.
     """
-    sides, reports = _survey(units, count, held_out)
+    survey = _survey(units, portions, reading, held_out)
     splits = [_Split(folder / name, np.dtype(ids_dtype)) for name in SPLITS]
-    document = 0
-    for number in range(count):
-        document = _deal(load_unit(unit_path(units, number))[0], sides, document, splits)
+    carried = document = 0
+    for unit, (tokenized, _) in enumerate(stored_units(units, portions)):
+        lines, after = lines_of_documents(tokenized, carried)
+        sides = survey.rule.sides(tokenized.keys, lines > 0, document)
+        _deal(tokenized, np.append(sides, survey.open_ends.get(unit, -1)), splits)
+        document, carried = document + len(sides), after
     files: dict[str, Any] = {}
     counts: dict[str, dict[str, int]] = {}
     for name, split in zip(SPLITS, splits, strict=True):
@@ -49,7 +57,7 @@ def assemble(
         "splits": counts,
         "files": files,
         "settings": settings,
-        "problems": [found for report in reports if (found := report.problems())],
+        "problems": survey.problems,
     }
     write_json(folder / DESCRIPTION, description)
     return description
@@ -68,25 +76,66 @@ def _fingerprint(files: dict[str, Any], tokenizer: dict[str, Any]) -> str:
     return hashlib.sha256(held.encode()).hexdigest()
 
 
-def _survey(units: Path, count: int, held_out: float) -> tuple[NDArray[np.int8], list[FileReport]]:
-    """The split of every document (-1 for those without tokens), and the reports of all files."""
-    keys: list[NDArray[np.uint64]] = []
-    sizes: list[NDArray[np.int64]] = []
-    reports: list[FileReport] = []
-    carried = 0  # lines of a document that began in an earlier unit
-    for number in range(count):
-        tokenized, story = load_unit(unit_path(units, number))
-        lines = np.diff(tokenized.ends, prepend=0)
-        if len(lines):
-            lines[0] += carried
-            carried = 0
-        carried += len(tokenized.lengths) - (int(tokenized.ends[-1]) if len(tokenized.ends) else 0)
-        keys.append(tokenized.keys)
-        sizes.append(lines)
-        reports += [FileReport(**report) for report in story["reports"]]
-    has_lines = np.concatenate([*sizes, np.empty(0, np.int64)]) > 0
-    is_held_out = choose_held_out(np.concatenate(keys), has_lines, held_out)
-    return np.where(has_lines, is_held_out, -1).astype(np.int8), reports
+@dataclass(frozen=True)
+class _Survey:
+    """What has to be known before the first document is dealt.
+
+    open_ends: the side of the document that goes on after a unit, by the unit's place; problems: of all files.
+    """
+
+    rule: HeldOut
+    open_ends: dict[int, int]
+    problems: list[dict[str, Any]]
+
+
+def _survey(units: Path, portions: int, reading: Reading, held_out: float) -> _Survey:
+    choice = Choice(held_out)
+    open_ends: list[tuple[range, int, Any]] = []  # units, and number and key of the document that goes on after them
+    problems: list[dict[str, Any]] = []
+    report: FileReport | None = None
+    carried, begun = 0, 0  # lines of a document that is not finished, and the unit after which it first went on
+    for unit, (tokenized, story) in enumerate(stored_units(units, portions)):
+        lines, after = lines_of_documents(tokenized, carried)
+        if carried and len(lines):
+            open_ends.append((range(begun, unit), choice.seen, tokenized.keys[:1]))
+        choice.add(tokenized.keys, lines > 0)
+        if after and (len(lines) or not carried):
+            begun = unit
+        carried = after
+        for held in story["reports"]:
+            part = FileReport(**held)
+            if report is not None and report.path == part.path:
+                report.add(part)
+            else:
+                problems += _checked(report, reading)
+                report = part
+    problems += _checked(report, reading)
+    rule = choice.rule()
+    sides = {
+        unit: int(rule.sides(key, np.ones(1, bool), number)[0]) for some, number, key in open_ends for unit in some
+    }
+    return _Survey(rule, sides, problems)
+
+
+def lines_of_documents(tokenized: Tokenized, carried: int) -> tuple[NDArray[np.int64], int]:
+    """Lines of each document that ends in a unit, and of the one that goes on; `carried` came with earlier units."""
+    lines = np.diff(tokenized.ends, prepend=0)
+    left = len(tokenized.lengths) - (int(tokenized.ends[-1]) if len(lines) else 0)
+    if not len(lines):
+        return lines, carried + left
+    lines[0] += carried
+    return lines, left
+
+
+def _checked(report: FileReport | None, reading: Reading) -> list[dict[str, Any]]:
+    """The problems of a file, none or one. Its parts may have been read by many: only here all bad records are known."""
+    if report is None:
+        return []
+    if report.bad_record_count > reading.max_bad_records:
+        last = report.place(*report.bad_records[min(reading.max_bad_records, len(report.bad_records) - 1)])
+        raise too_many_bad(last, report.bad_record_count, reading)
+    found = report.problems()
+    return [found] if found else []
 
 
 def no_usable_lines(description: dict[str, Any]) -> str:
@@ -99,23 +148,6 @@ def no_usable_lines(description: dict[str, Any]) -> str:
     parts += [f"1 {damage}" for damage in damages[:3]] + [f"{len(damages) - 3} more damaged"] * (len(damages) > 3)
     named = ", ".join(found["path"] for found in problems[:5]) + ", ..." * (len(problems) > 5)
     return f"corpus has 0 usable lines ({', '.join(parts)})" + (f": {named}" if named else "")
-
-
-def choose_held_out(keys: NDArray[np.uint64], has_lines: NDArray[np.bool_], held_out: float) -> NDArray[np.bool_]:
-    """Documents whose key is in the first `held_out` share of all keys.
-
-    Of several documents at least one is held out (where held_out is not 0) and at least one is not.
-    """
-    numbers = np.flatnonzero(has_lines)
-    chosen = np.zeros(len(keys), dtype=bool)
-    if not held_out or len(numbers) < 2:
-        return chosen
-    chosen[numbers] = keys[numbers] < np.uint64(min(int(held_out * 2.0**64), 2**64 - 1))
-    if not chosen.any():
-        chosen[numbers[np.argmin(keys[numbers])]] = True
-    if chosen[numbers].all():
-        chosen[numbers[np.argmax(keys[numbers])]] = False
-    return chosen
 
 
 class _Split:
@@ -154,17 +186,15 @@ class _Split:
         return {counted: self.counts[part] for part, counted in PARTS.items()}, found
 
 
-def _deal(tokenized: Tokenized, sides: NDArray[np.int8], document: int, splits: list[_Split]) -> int:
-    """Append a unit's documents to their splits; returns the number of the next document.
+def _deal(tokenized: Tokenized, sides: NDArray[np.int8], splits: list[_Split]) -> None:
+    """Append a unit's documents to their splits.
 
-    sides  (documents,) int8  of the whole corpus: the split of each, -1 where a document has no tokens
+    sides  (documents + 1,) int8  the split of each, and of the one that goes on; -1 where a document has no lines
     """
-    ended = sides[document : document + len(tokenized.ends)]
-    owner = document + np.searchsorted(tokenized.ends, np.arange(len(tokenized.lengths)), side="right")
+    owner = np.searchsorted(tokenized.ends, np.arange(len(tokenized.lengths)), side="right")
     side_of_line = sides[owner]
     for side, split in enumerate(splits):
         chosen = side_of_line == side
         lines_before = np.concatenate([[0], np.cumsum(chosen)])
         ids = tokenized.ids if chosen.all() else tokenized.ids[np.repeat(chosen, tokenized.lengths)]
-        split.add(ids, tokenized.lengths[chosen], lines_before[tokenized.ends][ended == side])
-    return document + len(ended)
+        split.add(ids, tokenized.lengths[chosen], lines_before[tokenized.ends][sides[:-1] == side])

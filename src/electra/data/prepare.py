@@ -1,51 +1,33 @@
-"""Files of text to a prepared corpus, on all cores, in bounded memory, restartable at any moment.
+"""Files of text to a prepared corpus: on all cores, on many machines, in bounded memory, restartable at any moment.
 
-This process reads and cuts the text into units (units.py), worker processes tokenize them and put them on disk, and at
-the end they are assembled (assemble.py) in a staging folder that becomes the corpus by one rename. After a kill the
-same call finds the finished units; the result is the same bytes as without the kill, and for any number of processes.
+The text is cut into portions (plan.py), which workers read, tokenize and put on disk (work.py), and at the end they are
+assembled (assemble.py) in a staging folder that becomes the corpus by one rename. After a kill the same call finds what
+is finished. The result is the same bytes as without the kill, and for any number of processes, machines and shards.
 """
 
-import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from functools import cache
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from electra.data import plan, units
 from electra.data.assemble import assemble, no_usable_lines
 from electra.data.corpus import DESCRIPTION, read_description
+from electra.data.description import describe_settings, describe_tokenizer, differences, listed
+from electra.data.plan import Portion
 from electra.data.readers import Reading
-from electra.data.sources import Source, find_sources
+from electra.data.sources import check_choice, find_sources
 from electra.data.staging import Staging, write_error
-from electra.data.units import (
-    UNIT_FORMAT,
-    Unit,
-    cut_units,
-    finished_prefix,
-    save_unit,
-    tokenize_unit,
-    unit_path,
-    whole_story,
-)
-from electra.data.workers import ordered_map
-from electra.errors import CorpusError, ElectraError, UsageError
+from electra.data.units import UNIT_FORMAT, is_finished
+from electra.data.work import ENGINES, Job, Progress, finish
+from electra.errors import CorpusError, ElectraError, UnfinishedError, UsageError
 
 UINT16_IDS = 1 << 16
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far prepare is. bytes are of the files on disk; seconds_left is None until there is something to go by."""
-
-    bytes_done: int
-    bytes_total: int
-    lines: int
-    tokens: int
-    seconds: float
-    seconds_left: float | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +55,19 @@ class CorpusInfo:
         return list(self.description["problems"])
 
 
+@dataclass(frozen=True)
+class ShardInfo:
+    """What prepare_shard made: bytes on disk, lines and tokens count what this call did; was_reused: nothing was left."""
+
+    shard: str
+    portions: int
+    size: int
+    lines: int
+    tokens: int
+    seconds: float
+    was_reused: bool
+
+
 def prepare(
     sources: str | Path | Iterable[str | Path],
     out: str | Path,
@@ -84,76 +79,162 @@ def prepare(
     max_bad_records: int = 0,
     held_out: float = 0.01,
     processes: int | None = None,
+    engine: str = "processes",
+    only_assemble: bool = False,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> CorpusInfo:
-    """Tokenize `sources` (files, folders, globs) into the corpus folder `out`; see corpus.py for what it holds.
+    """Tokenize `sources` (files, folders, globs, addresses) into the corpus folder `out`; see corpus.py for what it holds.
 
     documents, text_field, errors, max_bad_records: as readers.Reading. held_out: the share of documents kept for
-    validation, chosen by a hash of their text. processes: how many tokenize, at most (default: all cores; 1 works in
-    this process); there are no more than keep up with the reading.
+    validation, chosen by a hash of their text. processes: how many work, at most (default: all cores; 1 works in this
+    process). engine: "processes" of this machine, or "ray". only_assemble: all shards were made by prepare_shard; that
+    one is missing is an error, not work to do.
 
     An identical finished corpus is reused. One made otherwise is an error that lists the differences, unless
     `overwrite`. Raises CorpusError on text that yields nothing, WriteError where `out` cannot be written, TryAgainError
     where another prepare is at work on `out` or a worker process was killed twice: finished work is kept, so the call
-    can be repeated.
+    can be repeated. Raises UnfinishedError, which names them, where shards are missing.
     """
     began = time.monotonic()
     reading = Reading(documents=documents, text_field=text_field, errors=errors, max_bad_records=max_bad_records)
-    if not 0 <= held_out < 1:
-        raise UsageError(f"held_out is {held_out}, expected a share from 0 to below 1")
-    out = Path(out)
-    files = find_sources(sources)
-    told = describe_tokenizer(tokenizer)
-    settings = _settings(files, reading, held_out)
-    finished = _finished(out, settings, told, overwrite)
+    request = _Request.of(sources, Path(out), tokenizer, reading, held_out, engine)
+    finished = _finished(request, overwrite)
     if finished is not None:
-        return CorpusInfo(out, True, time.monotonic() - began, finished)
-    ids_dtype = "<u2" if told["vocab_size"] <= UINT16_IDS else "<u4"
+        return CorpusInfo(request.out, True, time.monotonic() - began, finished)
+    with _staged(request, is_shard=False) as staging:
+        if only_assemble:
+            _check_finished(request, staging)
+        else:
+            finish(
+                request.portions, request.job(staging), tokenizer, engine=engine, processes=processes or _cores(),
+                progress=progress, began=began,
+            )  # fmt: skip
+        folder = staging.fresh_corpus()
+        shutil.copytree(staging.tokenizer, folder / "tokenizer")
+        description = assemble(
+            staging.units, len(request.portions), folder, reading=reading, held_out=held_out,
+            ids_dtype=request.ids_dtype, settings=request.settings, tokenizer=request.tokenizer_told,
+        )  # fmt: skip
+        if not sum(split["lines"] for split in description["splits"].values()):
+            staging.discard()
+            raise CorpusError(no_usable_lines(description))
+        staging.publish(folder)
+    return CorpusInfo(request.out, False, time.monotonic() - began, description)
+
+
+def prepare_shard(
+    shard: str,
+    sources: str | Path | Iterable[str | Path],
+    out: str | Path,
+    tokenizer: Any,
+    *,
+    documents: str = "auto",
+    text_field: str = "text",
+    errors: str = "replace",
+    max_bad_records: int = 0,
+    held_out: float = 0.01,
+    processes: int | None = None,
+    engine: str = "processes",
+    progress: Callable[[Progress], None] | None = None,
+) -> ShardInfo:
+    """Do one shard ("3/16") of prepare, with the same arguments; prepare() makes the corpus when all are done.
+
+    Shards may run at the same time, on any machines that see the sources and the folder that holds `out`. Finished work
+    is kept; the same call continues after a kill. Raises CorpusError where shards of `out` were made otherwise.
+    """
+    began = time.monotonic()
+    number, of = _parsed(shard)
+    reading = Reading(documents=documents, text_field=text_field, errors=errors, max_bad_records=max_bad_records)
+    request = _Request.of(sources, Path(out), tokenizer, reading, held_out, engine)
+    mine = [portion for portion in request.portions if portion.number % of == number - 1]
+    if _finished(request, False) is not None:
+        return ShardInfo(shard, len(mine), 0, 0, 0, time.monotonic() - began, True)
+    with _staged(request, is_shard=True) as staging:
+        staging.note_shards(of)
+        told = finish(
+            mine, request.job(staging), tokenizer, engine=engine, processes=processes or _cores(), progress=progress,
+            began=began,
+        )  # fmt: skip
+    size = sum(portion.size for portion in mine)
+    return ShardInfo(shard, len(mine), size, told.lines, told.tokens, time.monotonic() - began, not told.seconds)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What prepare was asked for, checked, and how the text is cut."""
+
+    out: Path
+    tokenizer: Any
+    reading: Reading
+    settings: dict[str, Any]
+    tokenizer_told: dict[str, Any]
+    portions: list[Portion]
+
+    @classmethod
+    def of(cls, sources: Any, out: Path, tokenizer: Any, reading: Reading, held_out: float, engine: str) -> "_Request":
+        if not 0 <= held_out < 1:
+            raise UsageError(f"held_out is {held_out}, expected a share from 0 to below 1")
+        check_choice("engine", engine, ENGINES)
+        files = find_sources(sources)
+        settings = describe_settings(files, reading, held_out)
+        return cls(
+            out, tokenizer, reading, settings, describe_tokenizer(tokenizer), plan.plan(files, reading, plan.RANGE)
+        )
+
+    @property
+    def ids_dtype(self) -> str:
+        """How ids are stored."""
+        return "<u2" if self.tokenizer_told["vocab_size"] <= UINT16_IDS else "<u4"
+
+    def job(self, staging: Staging) -> Job:
+        """What a worker has to know."""
+        return Job(staging.units, staging.tokenizer, self.ids_dtype, self.reading, units.UNIT)
+
+
+@contextmanager
+def _staged(request: _Request, *, is_shard: bool) -> Iterator[Staging]:
+    """The staging folder of this request, with the tokenizer in it; a place that cannot be written is a WriteError."""
+    cut = [UNIT_FORMAT, plan.RANGE, units.UNIT]
+    job = {"units": cut, "settings": request.settings, "tokenizer": request.tokenizer_told}
     try:
-        with Staging(out) as staging:
-            staging.keep_units_of({"units": UNIT_FORMAT, "settings": settings, "tokenizer": told})
-            tokenizer.save_pretrained(staging.tokenizer)
-            job = Job(staging.units, staging.tokenizer, ids_dtype)
-            count = _tokenize_all(files, reading, job, tokenizer, processes or _cores(), progress, began)
-            folder = staging.fresh_corpus()
-            shutil.copytree(staging.tokenizer, folder / "tokenizer")
-            description = assemble(
-                staging.units, count, folder, held_out=held_out, ids_dtype=ids_dtype, settings=settings, tokenizer=told
-            )
-            if not sum(split["lines"] for split in description["splits"].values()):
-                staging.discard()
-                raise CorpusError(no_usable_lines(description))
-            staging.publish(folder)
+        with Staging(request.out, job, is_shard=is_shard) as staging:
+            staging.keep_tokenizer(request.tokenizer)
+            yield staging
     except ElectraError:
         raise
     except OSError as error:
-        raise write_error(out, error) from error
-    return CorpusInfo(out, False, time.monotonic() - began, description)
+        raise write_error(request.out, error) from error
 
 
-def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
-    """What a corpus remembers of its tokenizer. Raises CorpusError where a special token is not in the vocabulary."""
-    special_ids = {name: getattr(tokenizer, f"{name}_token_id") for name in ("pad", "unk", "cls", "sep", "mask")}
-    absent = [f"[{name.upper()}]" for name, number in special_ids.items() if number is None]
-    if absent:
-        raise CorpusError(f"the tokenizer's vocabulary has no {', '.join(absent)}; add what is missing to vocab.txt")
-    return {
-        "fingerprint": tokenizer.fingerprint(),
-        "vocab_size": len(tokenizer),
-        "normalization": dict(tokenizer.normalization),
-        "special_ids": {name: int(number) for name, number in special_ids.items()},
-    }
+def _check_finished(request: _Request, staging: Staging) -> None:
+    """Raise UnfinishedError where shards are missing."""
+    missing = [portion.number for portion in request.portions if not is_finished(staging.units, portion.number)]
+    if not missing:
+        return
+    of = staging.noted_shards()
+    shards = [f"{number}/{of}" for number in sorted({one % of + 1 for one in missing})]
+    named = ", ".join(shards[:10]) + f" and {len(shards) - 10} more" * (len(shards) > 10)
+    is_one = len(shards) == 1
+    error = UnfinishedError(
+        f"{request.out}: {'shard' if is_one else 'shards'} {named} {'is' if is_one else 'are'} not finished "
+        f"({len(missing)} of {len(request.portions)} portions are missing)"
+    )
+    error.shards = shards
+    raise error
 
 
-def _settings(files: list[Source], reading: Reading, held_out: float) -> dict[str, Any]:
-    """All that the corpus depends on, the tokenizer apart. A file is known by name, size and time of last change."""
-    described = [{"name": one.path.name, "size": one.size, "changed_ns": one.path.stat().st_mtime_ns} for one in files]
-    return asdict(reading) | {"held_out": held_out, "sources": described}
+def _parsed(shard: str) -> tuple[int, int]:
+    """ "3/16" as numbers."""
+    found = re.fullmatch(r"(\d+)/(\d+)", shard)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UsageError(f'shard is "{shard}", expected NUMBER/OF, from 1/16 to 16/16 for sixteen of them')
+    return int(found[1]), int(found[2])
 
 
-def _finished(out: Path, settings: dict[str, Any], tokenizer: dict[str, Any], overwrite: bool) -> dict[str, Any] | None:
+def _finished(request: _Request, overwrite: bool) -> dict[str, Any] | None:
     """The description of an identical corpus at `out`; None where one is to be made."""
+    out = request.out
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / DESCRIPTION).exists():
@@ -162,105 +243,16 @@ def _finished(out: Path, settings: dict[str, Any], tokenizer: dict[str, Any], ov
         return None
     description = read_description(out)
     changes = differences(
-        {"tokenizer": description["tokenizer"]} | description["settings"], {"tokenizer": tokenizer} | settings
+        {"tokenizer": description["tokenizer"]} | description["settings"],
+        {"tokenizer": request.tokenizer_told} | request.settings,
     )
     if changes:
-        lines = "\n".join(f"  - {change}" for change in changes)
         raise CorpusError(
-            f"{out} is a corpus prepared otherwise:\n{lines}\nChoose another folder, or overwrite it (overwrite=True)"
+            f"{out} is a corpus prepared otherwise:\n{listed(changes)}\n"
+            "Choose another folder, or overwrite it (overwrite=True)"
         )
     return description
 
 
-def differences(held: Any, wanted: Any, name: str = "") -> list[str]:
-    """One line per value that differs: 'errors: "replace" there, "skip" asked for'."""
-    if isinstance(held, list) and isinstance(wanted, list) and name == "sources":
-        held, wanted = ({one["name"]: one for one in sources} for sources in (held, wanted))
-    if isinstance(held, dict) and isinstance(wanted, dict):
-        keys = sorted({*held, *wanted})
-        return [
-            line
-            for key in keys
-            for line in differences(held.get(key), wanted.get(key), f"{name}.{key}" if name else key)
-        ]
-    return [] if held == wanted else [f"{name}: {_shown(held)} there, {_shown(wanted)} asked for"]
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else json.dumps(value)
-
-
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker process needs to know to tokenize a unit and keep it; the tokenizer is loaded once per process."""
-
-    units: Path
-    tokenizer_folder: Path
-    ids_dtype: str
-
-    def __call__(self, unit: Unit) -> tuple[int, int, int]:
-        """Do one unit in a worker process; its position, lines and tokens."""
-        return self.do(unit, _tokenizer(self.tokenizer_folder))
-
-    def do(self, unit: Unit, tokenizer: Any) -> tuple[int, int, int]:
-        """Do one unit with this tokenizer."""
-        tokenized = tokenize_unit(unit, tokenizer, self.ids_dtype)
-        save_unit(unit_path(self.units, unit.number), tokenized, unit)
-        return unit.position, len(tokenized.lengths), len(tokenized.ids)
-
-
-@cache
-def _tokenizer(folder: Path) -> Any:
-    from electra.tokenization import load_tokenizer
-
-    return load_tokenizer(folder)
-
-
-def one_thread() -> None:
-    """Workers are the parallelism; threads inside them would only compete."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["RAYON_NUM_THREADS"] = "1"
-
-
-def _tokenize_all(
-    files: list[Source],
-    reading: Reading,
-    job: Job,
-    tokenizer: Any,
-    processes: int,
-    progress: Callable[[Progress], None] | None,
-    began: float,
-) -> int:
-    """Finish every unit; returns how many there are. Progress is told after each."""
-    number, source = finished_prefix(job.units)
-    last = number - 1
-
-    def unfinished() -> Iterator[Unit]:
-        nonlocal last
-        for unit in cut_units(files, reading, number=number, source=source):
-            last = unit.number
-            if whole_story(unit_path(job.units, unit.number)) is None:
-                yield unit
-
-    done: Iterator[tuple[int, int, int]]
-    if processes <= 1:
-        done = (job.do(unit, tokenizer) for unit in unfinished())
-    else:
-        done = ordered_map(
-            job, unfinished(), workers=processes, ahead=1, name="prepare", setup=one_thread, as_needed=True
-        )
-    bytes_total = sum(one.size for one in files)
-    at_start = sum(one.size for one in files[:source])
-    lines = tokens = 0
-    for position, unit_lines, unit_tokens in done:
-        lines, tokens = lines + unit_lines, tokens + unit_tokens
-        if progress is not None:
-            seconds = time.monotonic() - began
-            fresh = position - at_start
-            left = seconds / fresh * (bytes_total - position) if fresh > 0 else None
-            progress(Progress(position, bytes_total, lines, tokens, seconds, left))
-    return last + 1

@@ -6,11 +6,15 @@ at the end of the file. A very long document arrives in pieces, so memory stays 
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from electra.data.sources import ByteReader, FileReport, Source, check_choice, find_sources
+from electra.data.addresses import unreachable
+from electra.data.blocks import ByteReader, line_ends_before, open_source
+from electra.data.report import BAD_RECORDS_KEPT, FileReport
+from electra.data.sources import Source, Span, check_choice, find_sources, whole
 from electra.data.text import clean, decode, settle_invalid, short_lines, split_lines, without_surrogates
 from electra.errors import CorpusError, UsageError, install_hint
 
@@ -18,7 +22,6 @@ DOCUMENTS = ("auto", "blank-line", "file", "record")
 POLICIES = ("error", "replace", "skip")
 PIECE = 1_000_000  # characters of one document handed on at a time
 MAX_RECORD = 16 << 20  # characters of one line of .jsonl; JSON has to be held whole to be parsed
-BAD_RECORDS_KEPT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,12 @@ class Reading:
         check_choice("errors", self.errors, POLICIES)
         if self.max_bad_records < 0:
             raise UsageError(f"max_bad_records is {self.max_bad_records}, expected 0 or more")
+
+    def rule(self, format: str) -> str:
+        """Where a document of a file of this format ends: "blank-line", "file" or "record"."""
+        if self.documents != "auto":
+            return self.documents
+        return "blank-line" if format == ".txt" else "record"
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ def read_documents(
     """Documents as lists of lines, one document in memory at a time. `reports` collects one FileReport per file."""
     reading = Reading(documents=documents, text_field=text_field, errors=errors, max_bad_records=max_bad_records)
     for source in find_sources(sources):
-        reader = SourceReader(source, reading)
+        reader = SpanReader(whole(source), reading)
         if reports is not None:
             reports.append(reader.report)
         lines: list[str] = []
@@ -68,24 +77,23 @@ def read_documents(
                 lines = []
 
 
-class SourceReader:
-    """One file being read: its pieces, its report, and how many bytes of the file on disk have been taken."""
+class SpanReader:
+    """One file, or a part of it, being read: its pieces, its report, and how many bytes on disk have been taken."""
 
-    def __init__(self, source: Source, reading: Reading) -> None:
-        self.source, self.reading = source, reading
-        self.report = FileReport(str(source.path), source.size)
-        self._bytes = ByteReader(source, self.report)
-        self._rule = reading.documents
-        if self._rule == "auto":
-            self._rule = "blank-line" if source.format == ".txt" else "record"
-        if self._rule == "record" and source.format == ".txt":
+    def __init__(self, span: Span, reading: Reading) -> None:
+        self.span, self.source, self.reading = span, span.source, reading
+        self.report = FileReport(str(self.source.path), self.source.size)
+        self._bytes = ByteReader(span, self.report)
+        self._rule = reading.rule(self.source.format)
+        self._earlier = 0  # rows of .parquet before this part
+        if self._rule == "record" and self.source.format == ".txt":
             raise UsageError(
-                f'{source.path}: documents is "record", but .txt has no records; use "blank-line" or "file"'
+                f'{self.source.path}: documents is "record", but .txt has no records; use "blank-line" or "file"'
             )
 
     @property
     def position(self) -> int:
-        """Bytes of the file on disk read so far."""
+        """Bytes on disk read so far."""
         return self._bytes.position
 
     def pieces(self) -> Iterator[Piece]:
@@ -157,6 +165,7 @@ class SourceReader:
         held = 0
         for block in decode(self._bytes.blocks(), self.report, errors=self.reading.errors):
             first, *others = block.split("\n")
+            self.report.line_ends += len(others)
             rest.append(first)
             held += len(first)
             for line in others:
@@ -190,39 +199,60 @@ class SourceReader:
 
     def _bad_record(self, line: int, column: int, reason: str) -> None:
         """Note a record that is left out; raises CorpusError where it is one too many."""
-        place = f"{self.source.path}:{line}:{column}: {reason}"
         self.report.bad_record_count += 1
         if len(self.report.bad_records) < BAD_RECORDS_KEPT:
-            self.report.bad_records.append(place)
+            self.report.bad_records.append((line, column, reason))
         if self.report.bad_record_count > self.reading.max_bad_records:
-            allowed = self.reading.max_bad_records
-            hint = "" if allowed else "; set max_bad_records to leave out that many per file"
-            raise CorpusError(f"{place} (bad record {self.report.bad_record_count}, {allowed} allowed){hint}")
+            if self.report.begin:
+                line += line_ends_before(self.source, self.report.begin)
+            place = self.report.place(line + self._earlier, column, reason)
+            raise too_many_bad(place, self.report.bad_record_count, self.reading)
 
     def _parquet_texts(self) -> Iterator[str]:
         try:
             import pyarrow
-            import pyarrow.parquet
         except ImportError:
             raise install_hint("pyarrow", "data", "reading .parquet files") from None
-        field, number = self.reading.text_field, 0
+        field, done = self.reading.text_field, 0
         try:
-            with pyarrow.parquet.ParquetFile(self.source.path) as table:
+            with open_parquet(self.source) as table:
                 if field not in table.schema_arrow.names:
                     names = ", ".join(table.schema_arrow.names)
                     raise CorpusError(f'{self.source.path} has no column "{field}"; its columns are {names}')
-                total = max(table.metadata.num_rows, 1)
-                for rows in table.iter_batches(batch_size=64, columns=[field]):
-                    for value in rows.column(0):
-                        number += 1
-                        self._bytes.position = self.source.size * number // total
+                rows = [table.metadata.row_group(number).num_rows for number in range(table.num_row_groups)]
+                chosen = range(self.span.start, len(rows) if self.span.stop is None else self.span.stop)
+                self._earlier = sum(rows[: chosen.start])
+                total = max(sum(rows[chosen.start : chosen.stop]), 1)
+                for batch in table.iter_batches(batch_size=64, row_groups=list(chosen), columns=[field]):
+                    for value in batch.column(0):
+                        done += 1
+                        self._bytes.position = self.span.size * done // total
                         text = value.as_py()
                         if isinstance(text, str):
                             yield text
                         else:
-                            self._bad_record(number, 1, f'column "{field}" is {type(text).__name__}, expected a string')
+                            self._bad_record(done, 1, f'column "{field}" is {type(text).__name__}, expected a string')
         except (pyarrow.ArrowInvalid, OSError) as error:
+            if isinstance(self.source.path, str) and not isinstance(error, pyarrow.ArrowInvalid):
+                raise unreachable(self.source.path, error) from error
             self.report.damage = f"not readable as parquet ({error})"
+        self.report.line_ends = done
+
+
+@contextmanager
+def open_parquet(source: Source) -> Iterator[Any]:
+    """A .parquet file, open."""
+    import pyarrow.parquet
+
+    with open_source(source) as file, pyarrow.parquet.ParquetFile(file) as table:
+        yield table
+
+
+def too_many_bad(place: str, count: int, reading: Reading) -> CorpusError:
+    """The error for one bad record too many in a file; `place` tells of that record."""
+    allowed = reading.max_bad_records
+    hint = "" if allowed else "; set max_bad_records to leave out that many per file"
+    return CorpusError(f"{place} (bad record {count}, {allowed} allowed){hint}")
 
 
 def _parsed(record: str) -> tuple[Any, int, str]:

@@ -1,20 +1,25 @@
-"""Where prepare keeps what is finished until all of it is: a hidden folder beside the corpus, held by one process.
+"""Where prepare keeps what is finished until all of it is: a hidden folder beside the corpus, held by one process or by shards.
 
-.NAME.preparing/job.json    what the units belong to; units of another job are thrown away
-.NAME.preparing/units/      finished units
-.NAME.preparing/corpus/     the corpus being assembled, renamed to NAME at the end
+.NAME.preparing/JOB/job.json    what the units belong to; JOB is its hash, so units of two jobs never meet
+.NAME.preparing/JOB/units/      finished units
+.NAME.preparing/JOB/shards-16   that shards of 16 were made
+.NAME.preparing/JOB/tokenizer/
+.NAME.preparing/corpus/         the corpus being assembled, renamed to NAME at the end
 """
 
 import errno
+import hashlib
 import json
 import os
 import shutil
+import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from electra.data.assemble import write_json
-from electra.errors import TryAgainError, WriteError
+from electra.data.description import differences, listed
+from electra.errors import CorpusError, TryAgainError, WriteError
 
 try:
     import fcntl
@@ -23,26 +28,35 @@ except ImportError:  # not on Windows: two prepares of one folder are then not n
 
 
 class Staging:
-    """The staging folder of the corpus folder `out`; used as a context, it is locked. Left behind unless published."""
+    """The staging folder of the corpus folder `out`; used as a context, it is locked. Left behind unless published.
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    job: all that the units depend on. Any number of shards may be inside at a time, else one process alone.
+    """
+
+    def __init__(self, out: Path, job: dict[str, Any], *, is_shard: bool) -> None:
+        self.out, self.job, self.is_shard = out, job, is_shard
         self.folder = out.absolute().parent / f".{out.absolute().name}.preparing"
-        self.units = self.folder / "units"
-        self.tokenizer = self.folder / "tokenizer"
+        told = json.dumps(job, sort_keys=True)
+        self.mine = self.folder / hashlib.sha256(told.encode()).hexdigest()[:16]
+        self.units = self.mine / "units"
+        self.tokenizer = self.mine / "tokenizer"
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> "Staging":
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = open(self.folder / "lock", "a+")  # the lock lives as long as the file is open
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._lock.close()
-                raise TryAgainError(
-                    f"another process is preparing {self.out}; wait for it or choose another folder"
-                ) from None
+        try:
+            self._hold(self._lock)
+            self._clear_others()
+            self.units.mkdir(parents=True, exist_ok=True)
+            if not self.is_shard:
+                for leftover in self.units.glob("*.tmp"):
+                    leftover.unlink()
+            if not (self.mine / "job.json").exists():
+                write_json(self.mine / "job.json", self.job)
+        except BaseException:
+            self._lock.close()
+            raise
         return self
 
     def __exit__(
@@ -51,21 +65,58 @@ class Staging:
         if self._lock is not None:
             self._lock.close()
 
-    def keep_units_of(self, job: dict[str, Any]) -> None:
-        """Keep the finished units if they belong to this job, else throw them away."""
-        path = self.folder / "job.json"
+    def _hold(self, lock: IO[str]) -> None:
+        if fcntl is None:
+            return
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            held = None
-        if held != json.loads(json.dumps(job)):
-            path.unlink(missing_ok=True)
-            shutil.rmtree(self.units, ignore_errors=True)
-        self.units.mkdir(exist_ok=True)
-        for leftover in self.units.glob("*.tmp"):
-            leftover.unlink()
-        if held is None or not path.exists():
-            write_json(path, job)
+            fcntl.flock(lock, (fcntl.LOCK_SH if self.is_shard else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TryAgainError(
+                f"another process is preparing {self.out}; wait for it or choose another folder"
+            ) from None
+        except OSError as error:
+            # Some shared file systems have no locks: two prepares of one folder are then not noticed.
+            if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise
+
+    def _clear_others(self) -> None:
+        """Throw away units of other jobs, unless they are of shards, which somebody may have taken days for."""
+        for path in self.folder.glob("*/job.json"):
+            if path.parent == self.mine:
+                continue
+            if not self.is_shard and not any(path.parent.glob("shards-*")):
+                shutil.rmtree(path.parent)
+                continue
+            try:
+                changes = differences(json.loads(path.read_text(encoding="utf-8")), self.job)
+            except ValueError:
+                changes = ["it is damaged"]
+            raise CorpusError(
+                f"{path.parent} holds work of another kind for {self.out}:\n{listed(changes)}\n"
+                f"Give the same arguments, choose another folder, or remove {self.folder} to begin anew"
+            )
+
+    def keep_tokenizer(self, tokenizer: Any) -> None:
+        """Save the tokenizer, unless another shard has done it."""
+        if self.tokenizer.exists():
+            return
+        part = self.mine / f"tokenizer.{uuid.uuid4().hex}"
+        tokenizer.save_pretrained(part)
+        try:
+            os.rename(part, self.tokenizer)
+        except OSError:
+            shutil.rmtree(part)
+            if not self.tokenizer.exists():
+                raise
+
+    def note_shards(self, of: int) -> None:
+        """Remember into how many shards the work is divided."""
+        (self.mine / f"shards-{of}").touch()
+
+    def noted_shards(self) -> int:
+        """Into how many shards the work was divided last; 1 if it was not."""
+        notes = sorted(self.mine.glob("shards-*"), key=lambda path: path.stat().st_mtime_ns)
+        return int(notes[-1].name.removeprefix("shards-")) if notes else 1
 
     def fresh_corpus(self) -> Path:
         """An empty folder to assemble the corpus in."""

@@ -9,11 +9,10 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from electra.data.sources import FileReport
+from electra.data.report import OFFSETS_KEPT, FileReport
 from electra.errors import CorpusError
 
 MAX_LINE = 100_000  # characters of a line of text; far beyond any sentence, small enough for any tokenizer
-OFFSETS_KEPT = 5  # first offsets of invalid bytes named in a report
 
 # A decoder cannot produce this lone surrogate from any bytes, so it marks what was invalid until the policy is applied.
 INVALID = "\udc80"
@@ -50,7 +49,8 @@ codecs.register_error("electra-note", _note_invalid)
 def decode(blocks: Iterable[bytes], report: FileReport, *, errors: str = "replace") -> Iterator[str]:
     """Text of the blocks; invalid bytes become INVALID marks and are noted in the report.
 
-    The encoding is UTF-8 unless a byte order mark says otherwise. errors "error" raises CorpusError at the first one.
+    The encoding is UTF-8 unless a byte order mark at the beginning of the file says otherwise. errors "error" raises
+    CorpusError at the first one.
     """
     rest, start = (
         b"",
@@ -59,7 +59,7 @@ def decode(blocks: Iterable[bytes], report: FileReport, *, errors: str = "replac
     for block in blocks:
         data = rest + block
         if start < 0:
-            if len(data) < 4:
+            if len(data) < 4 and not report.begin:
                 rest = data
                 continue
             data, start = _without_mark(data, report)
@@ -74,6 +74,9 @@ def decode(blocks: Iterable[bytes], report: FileReport, *, errors: str = "replac
 
 
 def _without_mark(data: bytes, report: FileReport) -> tuple[bytes, int]:
+    """The data without a byte order mark, and where in the file it begins."""
+    if report.begin:
+        return data, report.begin
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             report.encoding, report.byte_order_mark = encoding, True

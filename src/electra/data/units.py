@@ -1,66 +1,66 @@
 """Units of work of prepare: a few MB of text, cut at fixed places, tokenized by any process, kept until all are done.
 
-Where units are cut depends on the text alone, so a corpus is the same for any number of processes and any number of
-kills.
+A portion (see plan.py) is one or more units. Where units are cut depends on the text alone, so a corpus is the same for
+any number of processes, machines and kills.
 """
 
 import json
 import os
+import uuid
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from electra.data.readers import Reading, SourceReader
-from electra.data.sources import FileReport, Source
+from electra.data.plan import Portion
+from electra.data.readers import Reading, SpanReader
+from electra.data.report import FileReport
 
-UNIT_FORMAT = 1  # a change of how units are cut or kept gives it a new number
+UNIT_FORMAT = 2  # a change of how units are cut or kept gives it a new number
 UNIT = 4_000_000  # characters of a unit
 
 
 @dataclass
 class Unit:
-    """Some documents of a corpus, the first perhaps begun in the unit before and the last going on in the next.
+    """Some documents of a portion, the first perhaps begun in the unit before and the last going on in the next.
 
-    ends[i] is how many lines stand before the end of document i; reports are of the files that ended within the unit.
-    next_source is the file to read next where the unit ends with a file, else -1. position: bytes on disk read so far.
+    ends[i] is how many lines stand before the end of document i; reports are of the files, or parts of them, that ended
+    within the unit. position: bytes of the portion read so far.
     """
 
+    portion: int
     number: int
     lines: list[str] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     reports: list[FileReport] = field(default_factory=list)
-    next_source: int = -1
+    is_last: bool = False
     position: int = 0
 
 
-def cut_units(sources: list[Source], reading: Reading, *, number: int = 0, source: int = 0) -> Iterator[Unit]:
-    """Units from file number `source` on; the first gets `number`."""
-    unit, characters = Unit(number), 0
-    finished = sum(one.size for one in sources[:source])
-    for index in range(source, len(sources)):
-        reader = SourceReader(sources[index], reading)
+def cut_units(portion: Portion, reading: Reading, size: int) -> Iterator[Unit]:
+    """The units of a portion, of about `size` characters; the last says so, and may hold nothing."""
+    unit, characters, finished = Unit(portion.number, 0), 0, 0
+    for span in portion.spans:
+        reader = SpanReader(span, reading)
         for piece in reader.pieces():
-            if characters >= UNIT:
+            if characters >= size:
                 unit.position = finished + reader.position
                 yield unit
-                unit, characters = Unit(unit.number + 1), 0
+                unit, characters = Unit(portion.number, unit.number + 1), 0
             unit.lines += piece.lines
             characters += sum(map(len, piece.lines))
             if piece.ends_document:
                 unit.ends.append(len(unit.lines))
         unit.reports.append(reader.report)
-        finished += sources[index].size
-        # A large file ends its unit, so that after a kill the files already done need not be read again.
-        if characters >= UNIT // 4 or index == len(sources) - 1:
-            unit.next_source, unit.position = index + 1, finished
-            yield unit
-            unit, characters = Unit(unit.number + 1), 0
+        finished += span.size
+    unit.is_last, unit.position = True, finished
+    yield unit
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,15 @@ def document_keys(unit: Unit) -> NDArray[np.uint64]:
     return np.array(keys, dtype=np.uint64)
 
 
-def unit_path(folder: Path, number: int) -> Path:
+def unit_path(folder: Path, portion: int, number: int) -> Path:
     """Where a finished unit lies."""
-    return folder / f"{number:08d}.npz"
+    return folder / f"{portion:07d}-{number:05d}.npz"
 
 
 def save_unit(path: Path, tokenized: Tokenized, unit: Unit) -> None:
     """Write a finished unit: under another name first, so that a file with the right name is whole."""
-    story = {
-        "reports": [asdict(report) for report in unit.reports],
-        "next_source": unit.next_source,
-    }
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    story = {"reports": [asdict(report) for report in unit.reports], "is_last": unit.is_last}
+    temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")  # another machine may be at it too, with the same bytes
     with open(temporary, "wb") as file:
         np.savez(
             file,
@@ -135,17 +132,23 @@ def load_unit(path: Path) -> tuple[Tokenized, dict[str, Any]]:
         return tokenized, json.loads(held["story"].tobytes())
 
 
-def finished_prefix(folder: Path) -> tuple[int, int]:
-    """(number of the next unit, number of the file it begins with) after the finished units that end with a file.
+def stored_units(folder: Path, portions: int) -> Iterator[tuple[Tokenized, dict[str, Any]]]:
+    """All units of this many finished portions, in the order of the text."""
+    for portion in range(portions):
+        for number in count():
+            tokenized, story = load_unit(unit_path(folder, portion, number))
+            yield tokenized, story
+            if story["is_last"]:
+                break
 
-    Units beyond may be finished too; they are found by their name.
-    """
-    number, resume = 0, (0, 0)
-    while (story := whole_story(unit_path(folder, number))) is not None:
-        number += 1
-        if story["next_source"] >= 0:
-            resume = (number, story["next_source"])
-    return resume
+
+def is_finished(folder: Path, portion: int) -> bool:
+    """Whether all units of a portion are there and whole."""
+    for number in count():
+        story = whole_story(unit_path(folder, portion, number))
+        if story is None or story["is_last"]:
+            return story is not None
+    return False
 
 
 def whole_story(path: Path) -> dict[str, Any] | None:

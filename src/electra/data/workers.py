@@ -6,6 +6,7 @@ parent does.
 """
 
 import multiprocessing
+import os
 import pickle
 import signal
 import traceback
@@ -139,6 +140,12 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+def one_thread() -> None:
+    """Workers are the parallelism; threads inside them would only compete."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["RAYON_NUM_THREADS"] = "1"
 
 
 def _work(connection: Connection, function: Callable[[Any], Any], setup: Callable[[], None] | None) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from electra.data.sources import COMPRESSIONS, ByteReader, FileReport, Source
+from electra.data.blocks import ByteReader
+from electra.data.report import FileReport
+from electra.data.sources import COMPRESSIONS, Source, whole
 from electra.data.text import INVALID, REPLACEMENT, decode, without_surrogates
 from electra.errors import DataError, UsageError, did_you_mean, install_hint
 
@@ -120,7 +122,8 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path} does not exist{near}")
     report = FileReport(str(path), path.stat().st_size)
     compression = path.suffix if path.suffix in COMPRESSIONS else ""
-    text = "".join(decode(ByteReader(Source(path, ending(path), compression, report.size), report).blocks(), report))
+    source = Source(path, ending(path), compression, report.size)
+    text = "".join(decode(ByteReader(whole(source), report).blocks(), report))
     if report.damage:
         raise DataError(f"{path} is {report.damage}; fetch or write it again")
     if not text.strip():
