@@ -14,6 +14,10 @@ def take(values, ids):
     return np.take_along_axis(values, np.asarray(ids)[..., None].astype(np.int64), -1)[..., 0]
 
 
+def gather(values, positions):
+    return np.take_along_axis(values, np.asarray(positions)[..., None].astype(np.int64), 1)
+
+
 def one_hot(ids, size):
     return np.eye(size)[ids]
 
@@ -38,7 +42,7 @@ def to_int(values):
 
 
 def to_float(values):
-    return values.astype(np.float32)
+    return values.astype(np.float64)
 
 
 def stop_gradient(values):

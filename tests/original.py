@@ -2,16 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from electra.batch import Batch, Masked
 from electra.config import ElectraConfig
-from electra.objective import ObjectiveSettings, count_predictions, hide
+from electra.objective import ObjectiveSettings, count_predictions, find_candidates, hide
+from electra.training.networks import MAIN, TOWERS
+from electra.training.settings import PretrainSettings
 
 FOLDER = Path(__file__).parent / "goldens" / "google"
 CASES = ("small_projected", "base_equal", "untied_embeddings", "tied_generator", "uniform_generator", "bert_mlm")
+TOWER_CASES = ("two_towers", "electric")
 RENAMES = (
     (r"/layer_(\d+)/", r"/layer/\1/"),
     (r"dense_1/", "dense_prediction/"),
@@ -19,6 +23,7 @@ RENAMES = (
     (r"/beta$", "/bias"),
     (r"_embeddings$", "_embeddings/weight"),
     ("generator_predictions/output_bias", "generator_lm_head/bias"),
+    ("cloze_predictions/output_bias", "cloze_lm_head/bias"),
 )
 
 
@@ -32,7 +37,7 @@ class Case:
         self.config = self.facts["config"] | (changes or {})
         self.special_ids = self.facts["special_ids"]
         self.settings = ObjectiveSettings(
-            mask_probability=self.config["mask_prob"], generator_weight=self.config["gen_weight"],
+            generator=self.generator, mask_probability=self.config["mask_prob"], generator_weight=self.config["gen_weight"],
             discriminator_weight=self.config["disc_weight"], temperature=self.config["temperature"],
             disallow_correct=self.config["disallow_correct"], draw_with_replacement=True, gumbel_noise=True,
         )  # fmt: skip
@@ -42,14 +47,56 @@ class Case:
         )
         self.masked = self.hide(inputs)
 
+    @property
+    def generator(self):
+        """The kind of generator, as our settings call it."""
+        kinds = {"two_tower_generator": "two_towers", "uniform_generator": "uniform"}
+        found = [ours for theirs, ours in kinds.items() if self.config[theirs]]
+        return found[0] if found else "own" if self.config["untied_generator"] else "tied"
+
+    def run_settings(self, **changes) -> PretrainSettings:
+        """Settings of a run with the case's objective."""
+        objective = "electra" if self.config["electra_objective"] else "mlm"
+        values = {field: getattr(self.settings, field) for field in self.settings.__dataclass_fields__}
+        values |= dict(objective="electric" if self.config["electric_objective"] else objective, precision="float32")
+        values |= dict(embedding_sharing="none" if self.config["untied_generator_embeddings"] else "all", threads=1)
+        return PretrainSettings(**(values | changes))
+
+    def networks(self) -> dict[str, ElectraConfig]:
+        """The configuration of every network, by its name in a run, dropout off."""
+        settings, main = self.run_settings(), self.network("discriminator")
+        networks = dict.fromkeys(MAIN[settings.objective], main)
+        if settings.objective == "mlm" or self.generator == "uniform":
+            return networks
+        generator = main if self.generator == "tied" else self.network("generator")
+        if self.generator == "two_towers":
+            return networks | dict.fromkeys((*TOWERS, "cloze"), generator)
+        if settings.embedding_sharing == "none":
+            generator.embedding_size = generator.hidden_size
+        return networks | {"generator": generator}
+
+    def weights(self, network) -> dict[str, np.ndarray]:
+        """The case's tensors under the names of a network of a run, and some that it has not."""
+        variables = self.arrays["weights"]
+        own = network in (*TOWERS, "generator") and self.generator != "tied"
+        scope = network if own else "electra"
+        state = state_dict(variables, scope)
+        if f"{scope}/embeddings/word_embeddings" not in variables:  # the original keeps shared ones once
+            state |= {name: a for name, a in state_dict(variables, "electra").items() if ".embeddings." in name}
+        state["generator_lm_head.weight"] = state["electra.embeddings.word_embeddings.weight"]
+        return {name.removeprefix("electra."): array for name, array in state.items()} if network in TOWERS else state
+
     def hide(self, inputs) -> Masked:
         drawn = inputs["drawn_positions"]
         wanted = count_predictions(inputs["input_mask"] > 0, self.settings.mask_probability)
         used = np.arange(drawn.shape[1])[None, :] < wanted[:, None]
-        return hide(
+        masked = hide(
             self.batch, np.where(used, drawn, 0).astype(np.int32), used.astype(np.float32), coins=inputs["keep_uniform"],
             noise=inputs["gumbel_uniform"], mask_id=self.special_ids["mask"], settings=self.settings,
         )  # fmt: skip
+        if self.generator != "two_towers":
+            return masked
+        return replace(masked, candidates=find_candidates(self.batch, self.special_ids).astype(np.float32))
 
     def network(self, kind) -> ElectraConfig:
         """The configuration of "discriminator" or "generator", dropout off."""

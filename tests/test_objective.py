@@ -8,7 +8,7 @@ import pytest
 import torch
 from original import CASES, FOLDER, Case
 
-from electra.batch import Batch, map_arrays
+from electra.batch import Batch, Masked, map_arrays
 from electra.objective import (
     ObjectiveSettings,
     attention_mask,
@@ -18,9 +18,9 @@ from electra.objective import (
     electra_loss,
     mask_tokens,
     max_predictions,
-    mlm_loss,
     sample,
 )
+from electra.objectives import mlm_loss
 from electra.torch import ops as torch_ops
 
 SPECIAL = {"pad": 0, "unk": 2, "cls": 3, "sep": 4, "mask": 5}
@@ -34,6 +34,14 @@ def rows(lengths, length=128, vocab_size=1000, seed=0):
     ids[:, 0] = SPECIAL["cls"]
     ids[np.arange(len(lengths)), np.array(lengths) - 1] = SPECIAL["sep"]
     return Batch(input_ids=ids * mask, attention_mask=mask, token_type_ids=np.zeros_like(ids))
+
+
+def slots(noise, original_ids):
+    """Masked slots of which only what `sample` reads matters."""
+    nothing = np.zeros_like(original_ids)
+    return Masked(
+        input_ids=nothing, positions=nothing, original_ids=original_ids, weights=np.ones(nothing.shape), noise=noise
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -89,18 +97,16 @@ def test_samples_follow_the_generators_distribution(gumbel_noise):
     scores = np.broadcast_to(np.log(np.float32(parts["softmax"])), (1, draws, 5))
     settings = ObjectiveSettings(gumbel_noise=gumbel_noise)
     noise = rng.random((1, draws, 5) if gumbel_noise else (1, draws), dtype=np.float32)
-    masked = type("M", (), {"noise": noise, "original_ids": np.zeros((1, draws), int)})
+    masked = slots(noise, np.zeros((1, draws), int))
     for ops in (numpy_ops, torch_ops):
         to = torch.from_numpy if ops is torch_ops else np.asarray
-        there = type("M", (), {"noise": to(masked.noise), "original_ids": to(masked.original_ids)})
+        there = map_arrays(masked, to)
         ids = np.asarray(sample(to(scores.copy()), there, settings, ops))
         np.testing.assert_allclose(np.bincount(ids[0], minlength=5) / draws, parts["softmax"], atol=0.01)
 
 
 def test_the_original_token_is_never_sampled_where_that_is_asked():
-    masked = type(
-        "M", (), {"noise": np.linspace(0, 0.999, 50, dtype=np.float32)[None], "original_ids": np.full((1, 50), 2)}
-    )
+    masked = slots(np.linspace(0, 0.999, 50, dtype=np.float32)[None], np.full((1, 50), 2))
     scores = np.log(np.full((1, 50, 5), 0.2, np.float32))
     ids = sample(scores, masked, ObjectiveSettings(disallow_correct=True), numpy_ops)
     assert set(ids[0]) == {0, 1, 3, 4}

@@ -39,6 +39,8 @@ class Masked:
     original_ids  (B, M)   what stood there
     weights       (B, M)   1 on used slots, 0 on unused ones
     noise         (B, M) uniform in [0, 1) for drawing one token per slot, or (B, M, V) for Gumbel noise per token
+    temperature   (B, 1)   of the samples, where it changes from step to step
+    candidates    (B, L)   only for two towers: 1 on the tokens that could have been hidden
     """
 
     input_ids: Array
@@ -46,6 +48,8 @@ class Masked:
     original_ids: Array
     weights: Array
     noise: Array
+    temperature: Array | None = None
+    candidates: Array | None = None
 
 
 def map_arrays(value: T, convert: Callable[[Array], Array]) -> T:

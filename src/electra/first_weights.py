@@ -16,8 +16,16 @@ from electra.weights.names import Shape, canonical, is_glorot, tensors
 
 Array = np.ndarray
 
-# the networks of pretraining -> the part of weights/names.py that lists the tensors of its head
-NETWORKS = {"discriminator": "pretraining", "generator": "masked_lm", "masked_lm": "masked_lm"}
+# the networks of pretraining -> the part of weights/names.py that lists the tensors of its head; "" for a bare encoder
+NETWORKS = {
+    "discriminator": "pretraining",
+    "generator": "masked_lm",
+    "masked_lm": "masked_lm",
+    "generator_ltr": "",
+    "generator_rtl": "",
+    "cloze": "cloze",
+}
+SEEDS = 3  # between those of two runs: as many networks as have tensors of the same names
 
 
 def first_weights(shapes: Mapping[str, Shape], std: float, seed: int) -> dict[str, Array]:
@@ -32,17 +40,28 @@ def first_networks(configs: Mapping[str, ElectraConfig], *, seed: int, start: st
     """
     networks = {}
     for number, (name, config) in enumerate(configs.items()):
-        shapes = tensors(config) | tensors(config, NETWORKS[name])
-        networks[name] = first_weights(shapes, vars(config)["initializer_range"], seed_of(number, seed))
+        networks[name] = first_weights(
+            shapes_of(name, config), vars(config)["initializer_range"], seed_of(number, seed)
+        )
     if start == "local":
         first = next(iter(configs))
         networks[first] |= start_locally(networks[first], configs[first])
     return networks
 
 
+def shapes_of(network: str, config: ElectraConfig) -> dict[str, Shape]:
+    """Name -> shape of every tensor of a network of pretraining; a bare encoder's names are without `electra.`."""
+    part = NETWORKS[network]
+    if part == "cloze":
+        return tensors(config, part)
+    if not part:
+        return {name.removeprefix("electra."): shape for name, shape in tensors(config).items()}
+    return tensors(config) | tensors(config, part)
+
+
 def seed_of(number: int, seed: int) -> int:
     """The seed of a run's network: a generator as wide as its discriminator must not begin as its copy."""
-    return len(NETWORKS) * seed + number
+    return SEEDS * seed + number
 
 
 def _first(name: str, shape: Shape, std: float, seed: int) -> Array:

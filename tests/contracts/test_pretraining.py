@@ -1,7 +1,10 @@
 """One run in three frameworks: the same seed gives the same losses, step for step, and checkpoints go from one to another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from nightly import examples
 from small_run import small_settings
 
 from electra.data.corpus import Corpus
@@ -73,3 +76,37 @@ def test_a_checkpoint_continues_in_another_framework(other, corpus, tmp_path):
     found = train(second, corpus, settings, range(5, 10))
     for step, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=2e-5), step
+
+
+OTHERS = {
+    "replace_mlm": dict(embedding_sharing="none"),
+    "all_tokens_mlm": dict(final_temperature=2.0),
+    "gdes": dict(objective="electra", embedding_sharing="gdes"),
+    "electra_masked_only": dict(embedding_sharing="tokens"),
+    "electric": dict(generator="two_towers"),
+}
+
+
+@pytest.mark.parametrize("name", list(OTHERS)[: examples(3, len(OTHERS))])
+def test_other_objectives_make_the_same_steps_and_folders_in_every_framework(name, corpus, tmp_path):
+    settings = settings_of(**(dict(objective=name) | OTHERS[name]))
+    settings = replace(settings, model=settings.model | {"num_hidden_layers": 1})
+    found = {}
+    for framework in PREFIXES:
+        backend = backend_of(framework, corpus, settings)
+        if framework != "torch":
+            backend.load(tmp_path / "torch")
+            backend.save(tmp_path / framework)
+        found[framework] = train(backend, corpus, settings, range(2))
+        if framework == "torch":
+            backend.save(tmp_path / "torch")
+            found["torch"] = train(backend, corpus, settings, range(2))
+    files = [path.relative_to(tmp_path / "torch") for path in (tmp_path / "torch").rglob("*.safetensors")]
+    assert len(files) == len(settings.networks(200, 0)) + 1
+    for framework in ("tf", "flax"):
+        for ours, theirs in zip(found[framework], found["torch"], strict=True):
+            assert ours == pytest.approx(theirs, rel=5e-5), framework
+        for file in files:
+            ours, theirs = (read_tensors(tmp_path / made / file) for made in (framework, "torch"))
+            assert ours.keys() == theirs.keys(), file
+            assert all(np.array_equal(array, theirs[key]) for key, array in ours.items()), file

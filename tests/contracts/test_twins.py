@@ -22,6 +22,8 @@ TWINS = (
     "tuner",
     "reader",
     "sample",
+    "networks",
+    "towers",
 )
 # What a twin may lack: Flax parameters are trees, which optax updates and nothing has to be filled in place.
 LACKING = {("tf", "ElectraForCausalLM"), ("flax", "check_labels")}

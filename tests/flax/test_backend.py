@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from original import Case, state_dict
+from original import Case
 from virtual_devices import run_on_virtual_devices
 
 import electra.torch.backend
@@ -15,32 +15,24 @@ from electra.flax.backend import Backend
 from electra.flax.trees import named, to_tree
 from electra.training.metrics import as_shipped
 from electra.training.schedule import learning_rate
-from electra.training.settings import PretrainSettings
 from electra.weights.files import read_tensors
 
 CASES = ("small_projected", "bert_mlm")  # PyTorch's tests walk all of them; compiling takes longer
+OTHERS = ("untied_embeddings", "tied_generator", "uniform_generator", "two_towers", "electric")
 
 
 def backend_of(case, kind=Backend, dropout=0.0, layers=1, **changes):
-    networks = {network: case.network(network) for network in ("discriminator", "generator")}
-    if case.name == "bert_mlm":
-        networks = {"masked_lm": networks["discriminator"]}
+    networks = case.networks()
     for config in networks.values():
         config.hidden_dropout_prob, config.num_hidden_layers = dropout, layers or config.num_hidden_layers
-    values = {f: getattr(case.settings, f) for f in case.settings.__dataclass_fields__}
-    objective = "mlm" if case.name == "bert_mlm" else "electra"
-    values |= dict(objective=objective, batch_size=1, precision="float32") | changes
-    settings = PretrainSettings(**values)
+    settings = case.run_settings(**(dict(batch_size=1) | changes))
     return kind(networks, settings, case.special_ids)
 
 
 def with_original_weights(backend, case):
     trees = {}
     for name, model in backend.models.items():
-        scope = "generator" if name == "generator" else "electra"
-        held = state_dict(case.arrays["weights"], scope) | {
-            k: v for k, v in state_dict(case.arrays["weights"], "electra").items() if ".embeddings." in k
-        }
+        held = case.weights(name)
         trees[name] = to_tree({key: held[key] for key in model.shapes()})
     backend._adopt(trees)
     return backend
@@ -56,6 +48,20 @@ def copy_of(tree):
 
 def same(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_losses_samples_and_labels_equal_the_originals(name):
+    case, goldens = Case(name), Case(name).goldens
+    backend = with_original_weights(backend_of(case, layers=None), case)
+    outcome = backend.outcome(backend.parameters, jax.tree.map(np.asarray, part_of(case)))
+    used = case.masked.weights > 0
+    np.testing.assert_array_equal(outcome.sampled_ids[used], goldens["sampled_ids"][used])
+    np.testing.assert_array_equal(outcome.corrupted_ids, goldens["updated_input_ids"])
+    np.testing.assert_array_equal(outcome.is_replaced, goldens["disc_labels"] > 0)
+    assert float(outcome.mlm_loss) == pytest.approx(float(goldens["mlm_loss"]), rel=1e-5)
+    assert float(outcome.discriminator_loss) == pytest.approx(float(goldens["disc_loss"]), rel=2e-5)
+    assert float(outcome.loss) == pytest.approx(float(goldens["total_loss"]), rel=2e-5)
 
 
 @pytest.mark.parametrize("name", CASES)

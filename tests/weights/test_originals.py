@@ -14,7 +14,8 @@ import torch
 from original import CASES, Case
 
 import electra
-from electra.objective import attention_mask, electra_loss, mlm_loss
+from electra.objective import attention_mask, electra_loss
+from electra.objectives import mlm_loss
 from electra.weights.bundle import Bundle, write_bundle
 from electra.weights.convert import GOOGLE_NAME, convert
 from electra.weights.sources import open_source

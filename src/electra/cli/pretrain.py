@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from electra.training.networks import MAIN
 from electra.training.settings import PRESETS, PretrainSettings, preset, read_recipe
 
 
@@ -18,7 +19,7 @@ class Pretrain:
     corpus: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CORPUS")]
     """folder written by `electra prepare`"""
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """folder of the run: metrics, checkpoints and, at the end, discriminator/ and generator/"""
+    """folder of the run: metrics, checkpoints and, at the end, each network, such as discriminator/ and generator/"""
     preset: str = "small"
     """tiny, small, small++, base, large, small-as-shipped: where the settings start"""
     recipe: Path | None = None
@@ -50,7 +51,8 @@ def main(words: list[str]) -> int:
     )  # fmt: skip
     if stop.signal:
         return stop.exit_code
-    print(f"the discriminator is in {command.run / 'discriminator'}; look at it:", file=sys.stderr)
+    encoder = MAIN[command.settings.objective][0]
+    print(f"the {encoder} is in {command.run / encoder}; look at it:", file=sys.stderr)
     print(f'  electra inspect {command.run} "The quick brown fox fake over the lazy dog"', file=sys.stderr)
     print(f"  electra report {command.run}", file=sys.stderr)
     return 0

@@ -40,7 +40,7 @@ def _networks(folder: Path) -> list[Path]:
     """The model folders that `folder` names. Raises UsageError where there is none."""
     if (folder / "config.json").is_file():
         return [folder]
-    found = [path for name in NETWORKS if (path := find_model(folder, name)) != folder]
+    found = [path for name in (*NETWORKS, "masked_lm") if (path := find_model(folder, name)) != folder]
     if not found:
         what = "has no config.json, and no discriminator or generator in it" if folder.is_dir() else "is no folder"
         raise UsageError(

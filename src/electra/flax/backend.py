@@ -21,27 +21,23 @@ from electra import objective
 from electra.batch import Batch
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, RunFailedError
-from electra.first_weights import first_networks
-from electra.flax import FlaxElectraForMaskedLM, FlaxElectraForPreTraining, ops
-from electra.flax.heads import check_shared, with_embeddings
+from electra.flax import ops
+from electra.flax.networks import CLASSES, Sharing
 from electra.flax.optim import adam, clip, update
+from electra.flax.towers import one_sided
 from electra.flax.trees import Tree, to_arrays, to_tree
-from electra.objective import OBJECTIVES, Outcome
+from electra.objective import LOSSES, Outcome, Totals, count_totals
+from electra.objectives import loss_of
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
+from electra.training.networks import TOWERS, first_arrays
 from electra.training.settings import PretrainSettings
 from electra.weights.files import Arrays, read_tensors, write_tensors
 from electra.weights.names import TIED_TABLE
 
-CLASSES = {
-    "discriminator": FlaxElectraForPreTraining,
-    "generator": FlaxElectraForMaskedLM,
-    "masked_lm": FlaxElectraForMaskedLM,
-}
-
 
 class Backend:
-    """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
+    """Networks by name (electra.training.networks), trained jointly by one optimizer."""
 
     def __init__(
         self,
@@ -59,18 +55,21 @@ class Backend:
         self.everywhere, self.by_rows = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("rows",)))
         dtype = jnp.bfloat16 if self.bfloat16 else jnp.float32
         self.models = {name: CLASSES[name](config, dtype=dtype, _do_init=False) for name, config in networks.items()}
-        if "generator" in networks:
-            check_shared(networks["generator"], networks["discriminator"])
-        first = weights or first_networks(networks, seed=settings.seed, start=settings.start)
+        self.main, self.sharing = next(iter(networks)), Sharing(settings, networks)
+        first = weights or first_arrays(settings, networks)
         self._adopt({name: to_tree(_own(self.models[name], arrays)) for name, arrays in first.items()})
         self._gradients = jax.jit(self._gradients_of_part)
         self._add = jax.jit(lambda one, other: jax.tree.map(jnp.add, one, other), donate_argnums=0)
         self._update = jax.jit(self._updated, donate_argnums=(0, 1))
         self._observe = jax.jit(self._observed)
 
-    def _adopt(self, networks: Mapping[str, Tree], state: Tree | None = None) -> None:
-        self.parameters = jax.device_put(_once(networks), self.everywhere)
-        self.optimizer = jax.device_put(adam(self.parameters) if state is None else state, self.everywhere)
+    def _adopt(self, networks: Mapping[str, Tree], state: Mapping[str, Any] | None = None) -> None:
+        """Begin with these networks; or go on, with the arrays of an optimizer.safetensors."""
+        once = self.sharing.once(networks, state or {})
+        fixed = {"generator": once.pop("generator")} if self.settings.generator == "fixed" else {}
+        self.parameters, self.fixed = jax.device_put((once, fixed), self.everywhere)
+        optimizer = adam(self.parameters) if state is None else _moments(once, state)
+        self.optimizer = jax.device_put(optimizer, self.everywhere)
 
     def describe(self) -> dict[str, Any]:
         """Device, precision, threads and parameters of this run."""
@@ -85,36 +84,56 @@ class Backend:
 
     # -- one step -----------------------------------------------------------------------------------------------------
 
-    def outcome(
-        self, parameters: Tree, part: Part, totals: tuple[Any, Any] | None = None, key: Array | None = None
-    ) -> Outcome:
+    def outcome(self, parameters: Tree, part: Part, totals: Totals | None = None, key: Array | None = None) -> Outcome:
         """The objective on one part of a batch; with a key, with dropout."""
-        networks, keys = _each(parameters), {} if key is None else {"dropout": key}
+        networks, settings = self.sharing.each(parameters), self.settings
         generator = "generator" if "generator" in networks else "masked_lm"
 
-        def run(name: str, *arguments: Any, batch: Batch, **options: Any) -> Any:
+        def run(name: str, *arguments: Any, batch: Batch, coins: int | None = None, **options: Any) -> Any:
+            """Apply a network to a batch; with dropout of this number of the step's, if any."""
+            rngs = {} if key is None or coins is None else {"dropout": jax.random.fold_in(key, coins)}
+            seen = options.pop("seen", objective.attention_mask(batch))
             return self.models[name].module.apply(
-                {"params": networks[name]}, *arguments, objective.attention_mask(batch), batch.token_type_ids,
-                batch.position_ids, deterministic=key is None, **options,
+                {"params": networks[name]}, *arguments, seen, batch.token_type_ids, batch.position_ids,
+                deterministic=not rngs, rngs=rngs, **options,
             )  # fmt: skip
 
         def generate(input_ids: Array, batch: Batch, positions: Array) -> Array:
-            rngs = {name: jax.random.fold_in(key, 0) for name, key in keys.items()}
-            return run(generator, positions, input_ids, batch=batch, rngs=rngs, method="logits_at")  # (B, M, V)
+            """What the generator says: (B, M, V) at the positions, or (B, L, V) where it is two towers."""
+            if settings.generator == "two_towers":
+                return read_from_both_sides(input_ids, batch)
+            if settings.generator == "uniform":
+                return jnp.zeros((*positions.shape, self.models[self.main].config.vocab_size))
+            coins = None if settings.generator == "fixed" else 0
+            return run(generator, positions, input_ids, batch=batch, coins=coins, method="logits_at")  # (B, M, V)
 
-        def discriminate(input_ids: Array, batch: Batch) -> Array:
-            rngs = {name: jax.random.fold_in(key, 1) for name, key in keys.items()}
-            return run("discriminator", input_ids, batch=batch, rngs=rngs, return_dict=True).logits  # (B, L)
+        def read_from_both_sides(input_ids: Array, batch: Batch) -> Array:
+            left, right = (
+                run(name, input_ids, batch=batch, coins=coins, seen=seen, return_dict=True).last_hidden_state
+                for name, seen, coins in zip(TOWERS, one_sided(objective.attention_mask(batch)), (0, 2), strict=True)
+            )
+            words = networks[self.main]["electra"]["embeddings"]["word_embeddings"]["embedding"]
+            head = self.models["cloze"].module
+            return head.apply({"params": networks["cloze"]}, left, right, words, method="cloze_logits")  # (B, L, V)
 
-        loss = OBJECTIVES[self.settings.objective]
-        return loss(generate, discriminate, part[0], part[1], self.settings, ops, totals)
+        def answer(input_ids: Array, batch: Batch, positions: Array | None = None) -> Any:
+            """What the main network says of a text: as objectives.py asks it."""
+            if settings.objective == "replace_mlm":
+                return run(self.main, positions, input_ids, batch=batch, coins=1, method="logits_at")  # (B, M, V)
+            if settings.objective != "all_tokens_mlm":
+                return run(self.main, input_ids, batch=batch, coins=1, return_dict=True).logits  # (B, L)
+            hidden, logits = run(self.main, input_ids, batch=batch, coins=1, method="states_and_logits")
+            head = self.models["masked_lm"].module
+            return head.apply({"params": networks["masked_lm"]}, hidden, method="mlm_logits"), logits  # (B, L, V)
+
+        return loss_of(settings)(generate, answer, part[0], part[1], settings, ops, totals)
 
     def _gradients_of_part(
-        self, parameters: Tree, part: Part, totals: tuple[Array, Array], key: Array
+        self, parameters: Tree, fixed: Tree, part: Part, totals: Totals, key: Array
     ) -> tuple[Tree, dict[str, Array]]:
         def loss(parameters: Tree) -> tuple[Array, dict[str, Array]]:
-            outcome = self.outcome(parameters, part, totals, key)
-            return outcome.loss, _counts(outcome, part)
+            outcome = self.outcome({**parameters, **fixed}, part, totals, key)
+            return outcome.loss, _counts(outcome)
 
         return jax.grad(loss, has_aux=True)(parameters)
 
@@ -135,13 +154,12 @@ class Backend:
     def train_step(self, parts: Sequence[Part], *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on the parts of a batch; nothing changes where the loss or the gradient is not finite."""
         key = jax.random.fold_in(jax.random.key(self.settings.seed), step)
-        totals = (
-            np.float32(sum(float(m.weights.sum()) for _, m in parts)),
-            np.float32(sum(float(b.attention_mask.sum()) for b, _ in parts)),
-        )
+        totals = Totals(*(np.float32(total) for total in count_totals(parts)))
         found: Any = None
         for number, part in enumerate(parts):
-            of_part = self._gradients(self.parameters, self._on_devices(part), totals, jax.random.fold_in(key, number))
+            of_part = self._gradients(
+                self.parameters, self.fixed, self._on_devices(part), totals, jax.random.fold_in(key, number)
+            )
             found = of_part if found is None else self._add(found, of_part)
         gradients, sums = found
         self.parameters, self.optimizer, sums["gradient_norm"] = self._update(
@@ -159,7 +177,8 @@ class Backend:
             original_ids=masked.original_ids,
             weights=masked.weights,
             real=batch.attention_mask,
-            **jax.device_get(self._observe(self.parameters, self._on_devices(part))),
+            candidates=masked.candidates,
+            **jax.device_get(self._observe({**self.parameters, **self.fixed}, self._on_devices(part))),
         )
 
     def _observed(self, parameters: Tree, part: Part) -> dict[str, Array | None]:
@@ -170,6 +189,10 @@ class Backend:
             "sampled_ids": outcome.sampled_ids,
             "logits": None if outcome.discriminator_logits is None else ops.to_float(outcome.discriminator_logits),
             "is_replaced": outcome.is_replaced,
+            "judged": outcome.judged,
+            "is_right": outcome.is_right,
+            "prediction_errors": outcome.prediction_errors,
+            "cloze_loss": outcome.cloze_loss,
         }
 
     def _on_devices(self, part: Part) -> Part:
@@ -180,24 +203,19 @@ class Backend:
     # -- files --------------------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v."""
-        for name, params in _each(self.parameters).items():
+        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v.
+
+        In a folder a shifted table is the sum; its difference is NETWORK.NAME/difference beside the moments.
+        """
+        for name, params in self.sharing.each({**self.parameters, **self.fixed}).items():
             self.models[name].save_pretrained(folder / name, params)
         state = {f"{name}/{moment}": a for moment in ("m", "v") for name, a in _named(self.optimizer[moment]).items()}
-        write_tensors(folder / "optimizer.safetensors", state)
+        write_tensors(folder / "optimizer.safetensors", state | self.sharing.differences(self.parameters))
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote. Any framework's checkpoint will do."""
         networks = {name: CLASSES[name].from_pretrained(folder / name, _do_init=False)[1] for name in self.models}
-        held = read_tensors(folder / "optimizer.safetensors")
-        state: dict[str, dict[str, Tree]] = {}
-        for moment in ("m", "v"):
-            for name in self.models:
-                prefix, end = f"{name}.", f"/{moment}"
-                own = {key: array for key, array in held.items() if key.startswith(prefix) and key.endswith(end)}
-                tree = to_tree({key[len(prefix) : -len(end)]: array for key, array in own.items()})
-                state.setdefault(moment, {})[name] = tree
-        self._adopt(networks, state)
+        self._adopt(networks, read_tensors(folder / "optimizer.safetensors"))
 
 
 def _own(model: Any, arrays: Arrays) -> Arrays:
@@ -205,21 +223,16 @@ def _own(model: Any, arrays: Arrays) -> Arrays:
     return {name: array for name, array in arrays.items() if not (model.is_tied and name == TIED_TABLE)}
 
 
-def _once(networks: Mapping[str, Tree]) -> dict[str, Tree]:
-    """The parameters of the networks, what is shared in the discriminator's alone."""
-    once = dict(networks)
-    if "generator" in once:
-        encoder = {name: branch for name, branch in once["generator"]["electra"].items() if name != "embeddings"}
-        once["generator"] = {**once["generator"], "electra": encoder}
-    return once
-
-
-def _each(parameters: Mapping[str, Tree]) -> dict[str, Tree]:
-    """The whole parameters of each network."""
-    each = dict(parameters)
-    if "generator" in each:
-        each["generator"] = with_embeddings(each["generator"], each["discriminator"]["electra"]["embeddings"])
-    return each
+def _moments(parameters: Mapping[str, Tree], held: Mapping[str, Any]) -> dict[str, dict[str, Tree]]:
+    """The optimizer's state of these parameters from the arrays of a file."""
+    state: dict[str, dict[str, Tree]] = {}
+    for moment in ("m", "v"):
+        for name in parameters:
+            prefix, end = f"{name}.", f"/{moment}"
+            own = {key: array for key, array in held.items() if key.startswith(prefix) and key.endswith(end)}
+            tree = to_tree({key[len(prefix) : -len(end)]: array for key, array in own.items()})
+            state.setdefault(moment, {})[name] = tree
+    return state
 
 
 def _named(networks: Mapping[str, Tree]) -> Arrays:
@@ -227,19 +240,19 @@ def _named(networks: Mapping[str, Tree]) -> Arrays:
     return {f"{network}.{name}": array for network, tree in networks.items() for name, array in to_arrays(tree).items()}
 
 
-def _counts(outcome: Outcome, part: Part) -> dict[str, Array]:
+def _counts(outcome: Outcome) -> dict[str, Array]:
     """What a step reports, as sums that add up over the parts of a batch."""
-    sums = {"loss": outcome.loss, "mlm_loss": outcome.mlm_loss}
-    if outcome.discriminator_logits is None or outcome.discriminator_loss is None:
+    losses = {name: getattr(outcome, name) for name in LOSSES}
+    sums = {name: loss for name, loss in losses.items() if loss is not None}
+    if outcome.is_right is None or outcome.judged is None:
         return sums
-    real = part[0].attention_mask > 0
-    replaced, said = outcome.is_replaced & real, (outcome.discriminator_logits > 0) & real
+    judged = outcome.judged > 0
+    replaced, right = outcome.is_replaced & judged, outcome.is_right & judged
     return sums | {
-        "discriminator_loss": outcome.discriminator_loss,
-        "real": real.sum(),
+        "judged": judged.sum(),
         "replaced": replaced.sum(),
-        "replaced_found": (replaced & said).sum(),
-        "original_kept": (real & ~replaced & ~said).sum(),
+        "replaced_found": (replaced & right).sum(),
+        "original_kept": (right & ~replaced).sum(),
     }
 
 

@@ -87,6 +87,11 @@ class FlaxElectraForPreTrainingModule(nn.Module):
         output = ElectraForPreTrainingOutput(None, logits, encoded.hidden_states, encoded.attentions)
         return output if wants_dict(self.config, return_dict) else output.to_tuple()
 
+    def states_and_logits(self, *inputs: Any, **options: Any) -> tuple[Array, Array]:
+        """Hidden states (B, L, H) for another head on the same encoder, and the logits (B, L)."""
+        hidden = self.electra(*inputs, return_dict=True, **options).last_hidden_state
+        return hidden, self.discriminator_predictions(hidden)
+
 
 class FlaxElectraForPreTraining(FlaxElectraPreTrainedModel):
     """The discriminator: was each token replaced? logits (B, L), above 0 for yes."""

@@ -13,6 +13,10 @@ def take(values: Array, ids: Array) -> Array:
     return jnp.take_along_axis(values, ids[..., None], axis=-1)[..., 0]
 
 
+def gather(values: Array, positions: Array) -> Array:
+    return jnp.take_along_axis(values, positions[..., None], axis=1)
+
+
 def one_hot(ids: Array, size: int) -> Array:
     return jax.nn.one_hot(ids, size, dtype=jnp.float32)
 

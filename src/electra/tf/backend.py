@@ -18,30 +18,28 @@ from electra import objective
 from electra.batch import Batch, Masked, map_arrays
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, RunFailedError
-from electra.first_weights import first_networks
-from electra.objective import OBJECTIVES, Outcome
-from electra.tf import TFElectraForMaskedLM, TFElectraForPreTraining, ops, share_embeddings
+from electra.objective import LOSSES, Outcome, Totals, count_totals
+from electra.objectives import loss_of
+from electra.tf import ops
 from electra.tf.initial import fill
 from electra.tf.modules import dropout_seeded_by
+from electra.tf.networks import CLASSES, differences, share, summed
 from electra.tf.optim import adam, clip, moments, set_moments, update
 from electra.tf.pretrained import policy
+from electra.tf.towers import one_sided
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
+from electra.training.networks import TOWERS, first_arrays
 from electra.training.settings import PretrainSettings
 from electra.weights.files import Arrays, read_tensors, write_tensors
 from electra.weights.translation import transposed
 
 Tensor = Any  # tf.Tensor; TensorFlow has no types for mypy
-CLASSES = {
-    "discriminator": TFElectraForPreTraining,
-    "generator": TFElectraForMaskedLM,
-    "masked_lm": TFElectraForMaskedLM,
-}
 LAYERS = 1 << 16  # more than a model has layers with dropout: seeds of the parts of a step are so far apart
 
 
 class Backend:
-    """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
+    """Networks by name (electra.training.networks), trained jointly by one optimizer."""
 
     def __init__(
         self,
@@ -59,7 +57,7 @@ class Backend:
         )
         with self._place():
             models = {name: CLASSES[name](config) for name, config in networks.items()}
-            for name, arrays in (weights or first_networks(networks, seed=settings.seed, start=settings.start)).items():
+            for name, arrays in (weights or first_arrays(settings, networks)).items():
                 fill(models[name].named_weights(), arrays)
             self._adopt(models)
 
@@ -69,10 +67,9 @@ class Backend:
         with tf.device(self.device), policy("mixed_bfloat16" if self.bfloat16 else "float32"):
             yield
 
-    def _adopt(self, models: dict[str, Any]) -> None:
-        if "generator" in models:
-            share_embeddings(models["generator"], models["discriminator"])
-        self.models = models
+    def _adopt(self, models: dict[str, Any], state: Mapping[str, Any] | None = None) -> None:
+        share(models, self.settings, state or {})
+        self.models, self.main = models, next(iter(models))
         for model in self.models.values():
             model.check_inputs = False  # the corpus was checked against the vocabulary when the run began
         self.optimizer = adam(
@@ -85,10 +82,15 @@ class Backend:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Every trained variable once, as NETWORK.NAME; what two networks share bears the discriminator's name."""
+        """Every trained variable once, as NETWORK.NAME; what networks share bears the first one's name.
+
+        A shifted table is trained by its difference, under the table's name.
+        """
         names: dict[int, str] = {}
         variables: dict[str, Any] = {}
         for network, model in self.models.items():
+            if network == "generator" and self.settings.generator == "fixed":
+                continue
             for name, variable in model.named_weights().items():
                 variables.setdefault(names.setdefault(id(variable), f"{network}.{name}"), variable)
         return variables
@@ -106,15 +108,41 @@ class Backend:
     # -- one step -----------------------------------------------------------------------------------------------------
 
     def _generate(self, input_ids: Tensor, batch: Batch, positions: Tensor, *, training: bool) -> Tensor:
+        """What the generator says: (B, M, V) at the positions, or (B, L, V) where it is two towers."""
+        if self.settings.generator == "two_towers":
+            return self._read_from_both_sides(input_ids, batch, training)
+        if self.settings.generator == "uniform":
+            return tf.zeros([*positions.shape, self.models[self.main].config.vocab_size])
         model = self.models.get("generator") or self.models["masked_lm"]
+        return self._name(model, input_ids, batch, positions, training and self.settings.generator != "fixed")
+
+    def _name(self, model: Any, input_ids: Tensor, batch: Batch, positions: Tensor, training: bool) -> Tensor:
         hidden = self._encode(model, input_ids, batch, training)  # (B, L, H)
         # Only the asked positions go through the vocabulary-wide head: the rest would be most of the step's work.
-        asked = tf.gather(hidden, positions, batch_dims=1)  # (B, M, H)
-        return model.mlm_logits(asked)  # (B, M, V)
+        return model.mlm_logits(ops.gather(hidden, positions))  # (B, M, V)
 
-    def _discriminate(self, input_ids: Tensor, batch: Batch, *, training: bool) -> Tensor:
-        model = self.models["discriminator"]
-        return model.discriminator_predictions(self._encode(model, input_ids, batch, training))  # (B, L)
+    def _read_from_both_sides(self, input_ids: Tensor, batch: Batch, training: bool) -> Tensor:
+        left, right = (
+            self.models[name](
+                input_ids, attention_mask=seen, token_type_ids=batch.token_type_ids, position_ids=batch.position_ids,
+                return_dict=True, training=training,
+            )["last_hidden_state"]
+            for name, seen in zip(TOWERS, one_sided(objective.attention_mask(batch)), strict=True)
+        )  # fmt: skip
+        words = self.models[self.main].get_input_embeddings().embeddings.value
+        return self.models["cloze"].cloze_logits(left, right, words)  # (B, L, V)
+
+    def _answer(self, input_ids: Tensor, batch: Batch, positions: Tensor | None = None, *, training: bool) -> Any:
+        """What the main network says of a text: as objectives.py asks it."""
+        model = self.models[self.main]
+        if self.settings.objective == "replace_mlm":
+            assert positions is not None
+            return self._name(model, input_ids, batch, positions, training)  # (B, M, V)
+        hidden = self._encode(model, input_ids, batch, training)  # (B, L, H)
+        logits = model.discriminator_predictions(hidden)  # (B, L)
+        if self.settings.objective == "all_tokens_mlm":
+            return self.models["masked_lm"].mlm_logits(hidden), logits  # (B, L, V)
+        return logits
 
     def _encode(self, model: Any, input_ids: Tensor, batch: Batch, training: bool) -> Tensor:
         return model.electra(
@@ -126,30 +154,28 @@ class Backend:
             training=training,
         )["last_hidden_state"]
 
-    def outcome(self, part: Part, totals: tuple[float, float] | None = None, seed: Tensor | None = None) -> Outcome:
+    def outcome(self, part: Part, totals: Totals | None = None, seed: Tensor | None = None) -> Outcome:
         """The objective on one part of a batch; with dropout where it is given a seed (2,) for it."""
         batch, masked = map_arrays(part[0], tf.convert_to_tensor), map_arrays(part[1], tf.convert_to_tensor)
-        loss, training = OBJECTIVES[self.settings.objective], seed is not None
-        generate = partial(self._generate, training=training)
-        discriminate = partial(self._discriminate, training=training)
+        loss, training = loss_of(self.settings), seed is not None
+        generate, answer = (partial(function, training=training) for function in (self._generate, self._answer))
         with dropout_seeded_by(lambda: seed):
-            return loss(generate, discriminate, batch, masked, self.settings, ops, totals)
+            return loss(generate, answer, batch, masked, self.settings, ops, totals)
 
     def _gradients(self, part: Any, totals: Any, seed: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
         parameters = [parameter.value for parameter in self.parameters().values()]
         with tf.GradientTape() as tape:
             outcome = self.outcome(_part(part), totals, seed)
         found = tape.gradient(outcome.loss, parameters, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return [tf.convert_to_tensor(gradient) for gradient in found], _counts(outcome, part[0]["attention_mask"])
+        return [tf.convert_to_tensor(gradient) for gradient in found], _counts(outcome)
 
     def _update(self, gradients: Sequence[Tensor], learning_rate: Tensor) -> None:
         update(self.optimizer, gradients, learning_rate=learning_rate)
 
     def train_step(self, parts: Sequence[Part], *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on the parts of a batch; nothing changes where the loss or the gradient is not finite."""
-        totals = (sum(float(m.weights.sum()) for _, m in parts), sum(float(b.attention_mask.sum()) for b, _ in parts))
         with self._place():
-            held = tuple(tf.constant(total, tf.float32) for total in totals)
+            held = Totals(*(tf.constant(total, tf.float32) for total in count_totals(parts)))
             sums: Any = None
             for number, part in enumerate(parts):
                 seed = tf.constant([step_seed(self.settings.seed, step), number * LAYERS], tf.int32)
@@ -172,6 +198,10 @@ class Backend:
             "sampled_ids": outcome.sampled_ids,
             "logits": outcome.discriminator_logits,
             "is_replaced": outcome.is_replaced,
+            "judged": outcome.judged,
+            "is_right": outcome.is_right,
+            "prediction_errors": outcome.prediction_errors,
+            "cloze_loss": outcome.cloze_loss,
         }
         return {name: value for name, value in seen.items() if value is not None}
 
@@ -181,29 +211,32 @@ class Backend:
             seen = {name: _numpy(tensor) for name, tensor in self._traced_look(_arrays(part)).items()}
         batch, masked = part
         return Observed(
-            mlm_errors=seen["mlm_errors"],
-            mlm_ids=seen["mlm_ids"],
             original_ids=masked.original_ids,
             weights=masked.weights,
             real=batch.attention_mask,
-            sampled_ids=seen.get("sampled_ids"),
-            logits=seen.get("logits"),
-            is_replaced=seen.get("is_replaced"),
+            candidates=masked.candidates,
+            **seen,
         )
 
     # -- files --------------------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v."""
-        for name, model in self.models.items():
-            model.save_pretrained(folder / name)
-        write_tensors(folder / "optimizer.safetensors", _turned(moments(self.optimizer)))
+        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v.
+
+        In a folder a shifted table is the sum; its difference is NETWORK.NAME/difference beside the moments.
+        """
+        with summed(self.models, self.settings):
+            for name, model in self.models.items():
+                model.save_pretrained(folder / name)
+        state = moments(self.optimizer) | differences(self.models, self.settings)
+        write_tensors(folder / "optimizer.safetensors", _turned(state))
 
     def load(self, folder: Path) -> None:
         """Continue from what `save`, of any framework, wrote."""
         with self._place():
-            self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models})
-            set_moments(self.optimizer, _turned(read_tensors(folder / "optimizer.safetensors")))
+            state = _turned(read_tensors(folder / "optimizer.safetensors"))
+            self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models}, state)
+            set_moments(self.optimizer, state)
 
 
 def _arrays(part: Part) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -225,19 +258,19 @@ def _turned(state: dict[str, Any]) -> dict[str, Any]:
     return turned
 
 
-def _counts(outcome: Outcome, attention_mask: Tensor) -> dict[str, Tensor]:
+def _counts(outcome: Outcome) -> dict[str, Tensor]:
     """What a step reports, as sums that add up over the parts of a batch."""
-    sums = {"loss": outcome.loss, "mlm_loss": outcome.mlm_loss}
-    if outcome.discriminator_logits is None or outcome.discriminator_loss is None:
+    losses = {name: getattr(outcome, name) for name in LOSSES}
+    sums = {name: loss for name, loss in losses.items() if loss is not None}
+    if outcome.is_right is None or outcome.judged is None:
         return sums
-    real = attention_mask > 0
-    replaced, said = outcome.is_replaced & real, (outcome.discriminator_logits > 0) & real
+    judged = outcome.judged > 0
+    replaced, right = outcome.is_replaced & judged, outcome.is_right & judged
     return sums | {
-        "discriminator_loss": outcome.discriminator_loss,
-        "real": _count(real),
+        "judged": _count(judged),
         "replaced": _count(replaced),
-        "replaced_found": _count(replaced & said),
-        "original_kept": _count(real & ~replaced & ~said),
+        "replaced_found": _count(replaced & right),
+        "original_kept": _count(right & ~replaced),
     }
 
 

@@ -21,6 +21,10 @@ def take(values: Tensor, ids: Tensor) -> Tensor:
     return tf.gather(values, ids, batch_dims=ids.shape.rank, axis=-1)
 
 
+def gather(values: Tensor, positions: Tensor) -> Tensor:
+    return tf.gather(values, positions, batch_dims=1)
+
+
 def one_hot(ids: Tensor, size: int) -> Tensor:
     return tf.one_hot(ids, size)
 

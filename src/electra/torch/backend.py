@@ -8,7 +8,6 @@ generator's answers are those of fused.py, which are the same and faster.
 import ctypes
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,22 @@ from electra import objective
 from electra.batch import Batch, Masked, map_arrays
 from electra.config import ElectraConfig
 from electra.errors import ConfigError, RunFailedError
-from electra.first_weights import first_networks
-from electra.objective import OBJECTIVES, Outcome
-from electra.torch import ElectraForMaskedLM, ElectraForPreTraining, fused, ops, share_embeddings
+from electra.objective import LOSSES, Guess, Outcome, Totals, count_totals, mean
+from electra.objectives import loss_of
+from electra.torch import fused, ops
 from electra.torch.initial import fill
+from electra.torch.networks import CLASSES, differences, share
 from electra.torch.optim import Adam
+from electra.torch.towers import one_sided
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
+from electra.training.networks import TOWERS, first_arrays
 from electra.training.settings import PretrainSettings
 from electra.weights.files import Arrays, read_tensors, write_tensors
 
-CLASSES = {"discriminator": ElectraForPreTraining, "generator": ElectraForMaskedLM, "masked_lm": ElectraForMaskedLM}
-
 
 class Backend:
-    """Networks by name (`discriminator` and `generator`, or `masked_lm`), trained jointly by one optimizer."""
+    """Networks by name (electra.training.networks), trained jointly by one optimizer."""
 
     def __init__(
         self,
@@ -52,32 +52,48 @@ class Backend:
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
         dtype = torch.bfloat16 if self.bfloat16 else torch.float32
-        self.is_fused = not settings.compile and all(fused.can_fuse(c, dtype, self.device) for c in networks.values())
+        both_sided = [config for name, config in networks.items() if name not in (*TOWERS, "cloze")]
+        self.is_fused = not settings.compile and all(fused.can_fuse(c, dtype, self.device) for c in both_sided)
         models = {name: CLASSES[name](config) for name, config in networks.items()}
-        for name, arrays in (weights or first_networks(networks, seed=settings.seed, start=settings.start)).items():
+        for name, arrays in (weights or first_arrays(settings, networks)).items():
             fill(dict(models[name].named_parameters()), arrays)
         self._adopt(models)
 
-    def _adopt(self, models: dict[str, Any]) -> None:
-        if "generator" in models:
-            share_embeddings(models["generator"], models["discriminator"])
-        self.models = {name: model.to(self.device).train() for name, model in models.items()}
+    def _adopt(self, models: dict[str, Any], state: Mapping[str, Tensor] | None = None) -> None:
+        share(models, self.settings, state or {})
+        self.models = {name: model.to(self.device) for name, model in models.items()}
+        self.main = next(iter(self.models))
+        if self.settings.generator == "fixed":
+            self.models["generator"].requires_grad_(False)
+        self._set_training(True)
         for model in self.models.values():
             model.check_inputs = False  # the corpus was checked against the vocabulary when the run began
-            if self.settings.compile:
-                for layer in model.electra.encoder.layer:
-                    layer.compile()
+        if self.settings.compile:
+            encoders = {
+                model.base_model.encoder for model in self.models.values() if hasattr(model.base_model, "encoder")
+            }
+            for layer in (layer for encoder in encoders for layer in encoder.layer):
+                layer.compile()
         self.optimizer = Adam(
             self.parameters(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
             betas=(0.9, self.settings.adam_beta2),
         )  # fmt: skip
 
+    def _set_training(self, is_training: bool) -> None:
+        """Dropout on or off; a generator that is not trained has none."""
+        for name, model in self.models.items():
+            model.train(is_training and not (name == "generator" and self.settings.generator == "fixed"))
+
     def parameters(self) -> dict[str, Tensor]:
-        """Every trained tensor once, as NETWORK.NAME; what two networks share bears the discriminator's name."""
+        """Every trained tensor once, as NETWORK.NAME; what networks share bears the first one's name.
+
+        A shifted table is trained by its difference, under the table's name.
+        """
         names: dict[Tensor, str] = {}
         for network, model in self.models.items():
             for name, parameter in model.named_parameters():
-                names.setdefault(parameter, f"{network}.{name}")
+                if parameter.requires_grad:
+                    names.setdefault(parameter, f"{network}.{name.replace('.difference', '.weight')}")
         return {name: parameter for parameter, name in names.items()}
 
     def describe(self) -> dict[str, Any]:
@@ -94,23 +110,52 @@ class Backend:
     # -- one step -----------------------------------------------------------------------------------------------------
 
     def _generate(self, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
-        model = self.models.get("generator") or self.models["masked_lm"]
+        """What the generator says: (B, M, V) at the positions, or (B, L, V) where it is two towers."""
+        if self.settings.generator == "two_towers":
+            return self._read_from_both_sides(input_ids, batch)
+        if self.settings.generator == "uniform":
+            return torch.zeros(*positions.shape, self.models[self.main].config.vocab_size, device=self.device)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.settings.generator != "fixed"):
+            return self._name(self.models.get("generator") or self.models["masked_lm"], input_ids, batch, positions)
+
+    def _name(self, model: Any, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
         return model.mlm_logits(self._asked(model, input_ids, batch, positions))  # (B, M, V)
 
     def _asked(self, model: Any, input_ids: Tensor, batch: Batch, positions: Tensor) -> Tensor:
-        hidden = self._encode(model, input_ids, batch)  # (B, L, H)
         # Only the asked positions go through the vocabulary-wide head: the rest would be most of the step's work.
-        return hidden.gather(1, positions.long()[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, M, H)
+        return ops.gather(self._encode(model, input_ids, batch), positions)  # (B, M, H)
 
-    def _guess(self, _: Any, batch: Batch, masked: Masked, *__: Any) -> tuple[Tensor, Tensor, None]:
+    def _guess(self, _: Any, batch: Batch, masked: Masked, __: Any, ___: Any, totals: Totals | None = None) -> Guess:
         """What objective.guess answers, without the log-probabilities."""
         model = self.models["generator"]
         asked = self._asked(model, masked.input_ids, batch, masked.positions)
-        return *fused.guess(model, asked, masked.original_ids, masked.weights, masked.noise), None
+        errors, sampled_ids = fused.guess(model, asked, masked.original_ids, masked.weights, masked.noise)
+        loss = mean(errors, masked.weights, totals and totals.predictions)
+        return Guess(loss=loss, mlm_loss=loss, sampled_ids=sampled_ids)
 
-    def _discriminate(self, input_ids: Tensor, batch: Batch) -> Tensor:
-        model = self.models["discriminator"]
-        return model.discriminator_predictions(self._encode(model, input_ids, batch))  # (B, L)
+    def _read_from_both_sides(self, input_ids: Tensor, batch: Batch) -> Tensor:
+        sides = one_sided(objective.attention_mask(batch))
+        left, right = (
+            self.models[name](
+                input_ids, attention_mask=seen, token_type_ids=batch.token_type_ids, position_ids=batch.position_ids
+            )[0]
+            for name, seen in zip(TOWERS, sides, strict=True)
+        )
+        return self.models["cloze"].cloze_logits(
+            left, right, self.models[self.main].get_input_embeddings().weight
+        )  # (B, L, V)
+
+    def _answer(self, input_ids: Tensor, batch: Batch, positions: Tensor | None = None) -> Any:
+        """What the main network says of a text: as objectives.py asks it."""
+        model = self.models[self.main]
+        if self.settings.objective == "replace_mlm":
+            assert positions is not None
+            return self._name(model, input_ids, batch, positions)  # (B, M, V)
+        hidden = self._encode(model, input_ids, batch)  # (B, L, H)
+        logits = model.discriminator_predictions(hidden)  # (B, L)
+        if self.settings.objective == "all_tokens_mlm":
+            return self.models["masked_lm"].mlm_logits(hidden), logits  # (B, L, V)
+        return logits
 
     def _encode(self, model: Any, input_ids: Tensor, batch: Batch) -> Tensor:
         if self.is_fused:
@@ -123,16 +168,13 @@ class Backend:
             position_ids=batch.position_ids,
         )[0]
 
-    def outcome(
-        self, part: Part, totals: tuple[float, float] | None = None, with_probabilities: bool = True
-    ) -> Outcome:
+    def outcome(self, part: Part, totals: Totals | None = None, with_probabilities: bool = True) -> Outcome:
         """The objective on one part of a batch, whose arrays are NumPy's; if need be, with the generator's probabilities."""
         batch, masked = map_arrays(part[0], self._to_device), map_arrays(part[1], self._to_device)
-        loss = OBJECTIVES[self.settings.objective]
-        if self.is_fused and not with_probabilities and _guesses_fused(self.settings):
-            loss = partial(loss, guess=self._guess)
+        is_fused = self.is_fused and not with_probabilities and _guesses_fused(self.settings)
+        loss = loss_of(self.settings, self._guess if is_fused else None)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            return loss(self._generate, self._discriminate, batch, masked, self.settings, ops, totals)
+            return loss(self._generate, self._answer, batch, masked, self.settings, ops, totals)
 
     def _to_device(self, array: Any) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
@@ -140,12 +182,12 @@ class Backend:
     def train_step(self, parts: Sequence[Part], *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on the parts of a batch; nothing changes where the loss or the gradient is not finite."""
         torch.manual_seed(step_seed(self.settings.seed, step))
-        totals = (sum(float(m.weights.sum()) for _, m in parts), sum(float(b.attention_mask.sum()) for b, _ in parts))
+        totals = count_totals(parts)
         sums: dict[str, Tensor] = {}
         for part in parts:
             outcome = self.outcome(part, totals, with_probabilities=False)
             outcome.loss.backward()
-            for name, value in _counts(outcome, part, self._to_device).items():
+            for name, value in _counts(outcome).items():
                 sums[name] = sums.get(name, 0) + value
         norm = sums["gradient_norm"] = self.optimizer.gradient_norm()
         numbers = torch.stack([value.float() for value in sums.values()]).tolist()  # one wait, not ten
@@ -159,11 +201,9 @@ class Backend:
     @torch.no_grad()
     def observe(self, part: Part) -> Observed:
         """One batch without dropout and without learning."""
-        for model in self.models.values():
-            model.eval()
+        self._set_training(False)
         outcome = self.outcome(part)
-        for model in self.models.values():
-            model.train()
+        self._set_training(True)
         batch, masked = part
         log_probabilities = outcome.mlm_log_probabilities
         errors = -ops.take(log_probabilities, self._to_device(masked.original_ids))
@@ -176,43 +216,53 @@ class Backend:
             sampled_ids=_numpy(outcome.sampled_ids),
             logits=_numpy(outcome.discriminator_logits),
             is_replaced=_numpy(outcome.is_replaced),
+            judged=_numpy(outcome.judged),
+            is_right=_numpy(outcome.is_right),
+            prediction_errors=_numpy(outcome.prediction_errors),
+            cloze_loss=_numpy(outcome.cloze_loss),
+            candidates=masked.candidates,
         )
 
     # -- files --------------------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v."""
+        """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v.
+
+        In a folder a shifted table is the sum; its difference is NETWORK.NAME/difference beside the moments.
+        """
         for name, model in self.models.items():
             model.save_pretrained(folder / name)
         state = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state.items()}
+        state |= differences(self.models, self.settings)
         write_tensors(folder / "optimizer.safetensors", state)
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote."""
-        self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models})
         state = {name: torch.tensor(array) for name, array in read_tensors(folder / "optimizer.safetensors").items()}
+        self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models}, state)
         self.optimizer.load(state)
 
 
 def _guesses_fused(settings: PretrainSettings) -> bool:
     """Whether errors and samples are what fused.guess answers: those of the paper's settings."""
-    is_plain = settings.temperature == 1 and not settings.disallow_correct and not settings.gumbel_noise
-    return settings.objective == "electra" and is_plain
+    has_temperature = settings.temperature != 1 or settings.final_temperature is not None
+    is_plain = not (has_temperature or settings.disallow_correct or settings.gumbel_noise)
+    return is_plain and settings.objective not in ("mlm", "electric") and settings.generator in ("own", "tied", "fixed")
 
 
-def _counts(outcome: Outcome, part: Part, to_device: Any) -> dict[str, Tensor]:
+def _counts(outcome: Outcome) -> dict[str, Tensor]:
     """What a step reports, as sums that add up over the parts of a batch."""
-    sums = {"loss": outcome.loss.detach(), "mlm_loss": outcome.mlm_loss.detach()}
-    if outcome.discriminator_logits is None or outcome.discriminator_loss is None:
+    losses = {name: getattr(outcome, name) for name in LOSSES}
+    sums = {name: loss.detach() for name, loss in losses.items() if loss is not None}
+    if outcome.is_right is None or outcome.judged is None:
         return sums
-    real = to_device(part[0].attention_mask) > 0
-    replaced, said = outcome.is_replaced & real, (outcome.discriminator_logits > 0) & real
+    judged = outcome.judged > 0
+    replaced, right = outcome.is_replaced & judged, outcome.is_right & judged
     return sums | {
-        "discriminator_loss": outcome.discriminator_loss.detach(),
-        "real": real.sum(),
+        "judged": judged.sum(),
         "replaced": replaced.sum(),
-        "replaced_found": (replaced & said).sum(),
-        "original_kept": (real & ~replaced & ~said).sum(),
+        "replaced_found": (replaced & right).sum(),
+        "original_kept": (right & ~replaced).sum(),
     }
 
 

@@ -13,6 +13,10 @@ def take(values: Tensor, ids: Tensor) -> Tensor:
     return values.gather(-1, ids.long()[..., None])[..., 0]
 
 
+def gather(values: Tensor, positions: Tensor) -> Tensor:
+    return values.gather(1, positions.long()[..., None].expand(-1, -1, values.shape[-1]))
+
+
 def one_hot(ids: Tensor, size: int) -> Tensor:
     return F.one_hot(ids.long(), size).float()
 

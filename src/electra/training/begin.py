@@ -16,9 +16,10 @@ from typing import Any
 
 from electra.config import SIZES, ElectraConfig
 from electra.data.corpus import Corpus
-from electra.errors import ConfigError, FrozenRunError
+from electra.errors import ConfigError, FrozenRunError, WeightsError
 from electra.first_weights import NETWORKS, first_weights, seed_of
 from electra.training.given import EMBEDDINGS, Given, open_given, rows_of, sha256
+from electra.training.networks import first_arrays
 from electra.training.run import RunFolder
 from electra.training.settings import PretrainSettings
 from electra.weights.files import Array, Arrays
@@ -45,19 +46,22 @@ class Beginning:
 def begin(init_from: Sequence[Path], settings: PretrainSettings, corpus: Corpus, run: RunFolder) -> Beginning:
     """Decide what a run begins with.
 
-    Raises FrozenRunError where the run was begun with other sources, WeightsError where a source cannot be used, ConfigError
-    where settings contradict it.
+    Raises FrozenRunError where the run was begun with other sources, WeightsError where a source or the folder of a fixed
+    generator cannot be used, ConfigError where settings contradict it.
     """
     sources = [str(path) for path in init_from]
     held = run.settings() if run.settings_file.exists() else None
     if held is not None:
         _check_same_sources(run.path, held.get("init_from", {}).get("sources", []), sources)
-    if not sources:
-        return Beginning(settings.size, settings.networks(corpus.vocab_size, corpus.special_ids["pad"]))
-    title = f"from {', '.join(sources)}"
-    if held is not None and run.steps():
+    title = f"from {', '.join(sources)}" if sources else settings.size
+    if held is not None and run.steps() and (sources or settings.generator == "fixed"):
         networks = {name: ElectraConfig.from_dict(values) for name, values in held["networks"].items()}
-        return Beginning(title, networks, record={"init_from": held["init_from"]})
+        return Beginning(title, networks, record={key: held[key] for key in ("init_from", "generator") if key in held})
+    if not sources:
+        networks = settings.networks(corpus.vocab_size, corpus.special_ids["pad"])
+        begins_fixed = settings.generator == "fixed"
+        return _with_fixed_generator(title, networks, settings, corpus) if begins_fixed else Beginning(title, networks)
+    _check_begins_from_weights(settings)
     given = open_given(init_from, settings)
     networks = _configs(given, settings, corpus)
     rows, told = rows_of(given, corpus)
@@ -67,6 +71,39 @@ def begin(init_from: Sequence[Path], settings: PretrainSettings, corpus: Corpus,
     return Beginning(
         title, networks, weights, {"init_from": {"sources": sources, "sha256": digests}}, [*filter(None, notes)]
     )
+
+
+def _with_fixed_generator(
+    title: str, networks: dict[str, ElectraConfig], settings: PretrainSettings, corpus: Corpus
+) -> Beginning:
+    """First weights, but for the generator, which is its folder's and speaks of the corpus's pieces."""
+    folder = Path(str(settings.generator_folder))
+    given = open_given([folder], settings)
+    if list(given) != ["generator"]:
+        raise WeightsError(
+            f"{folder} holds {', '.join(given)}; a fixed generator is one network, an ElectraForMaskedLM"
+        )
+    rows, _ = rows_of(given, corpus)
+    if rows is not None:
+        raise WeightsError(f"{folder} has another vocabulary than the corpus, so that its samples would be other words")
+    room = given["generator"].config.max_position_embeddings
+    if room < settings.max_length:
+        raise ConfigError(f"max_length is {settings.max_length}, and the generator of {folder} has {room} positions")
+    arrays = given["generator"].arrays
+    weights = first_arrays(settings, networks) | {"generator": arrays}
+    told = f"generator: {given['generator'].network.class_name} of {folder}, {len(arrays)} tensors, not trained"
+    return Beginning(title, networks, weights, {"generator": {"sha256": sha256(arrays)}}, [told])
+
+
+def _check_begins_from_weights(settings: PretrainSettings) -> None:
+    """Raise ConfigError where networks that are given would not be those of the objective."""
+    classic = settings.objective in ("electra", "electra_masked_only", "mlm")
+    if not (classic and settings.generator == "own" and settings.embedding_sharing == "all"):
+        raise ConfigError(
+            f"--init-from gives a discriminator and a generator that share all embeddings, or one network for objective mlm; "
+            f"objective {settings.objective} with generator {settings.generator} and embedding_sharing "
+            f"{settings.embedding_sharing} begins with first weights"
+        )
 
 
 def _check_same_sources(run: Path, before: list[str], now: list[str]) -> None:
@@ -96,7 +133,7 @@ def _configs(given: dict[str, Given], settings: PretrainSettings, corpus: Corpus
     problems = [text for name, one in given.items() if name != "generator" for text in _contradictions(settings, one)]
     if "generator" in configs and "discriminator" not in configs:
         configs = {"discriminator": _discriminator(settings, configs["generator"], given["generator"])} | configs
-    if settings.objective == "electra":
+    if settings.objective != "mlm":
         discriminator: Any = configs["discriminator"]
         if "generator" in configs:
             problems += _generator_contradictions(settings, discriminator, given["generator"])

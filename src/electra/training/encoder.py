@@ -98,7 +98,8 @@ def _source(model: str) -> Source:
     path = Path(model)
     if (path / "model" / "config.json").is_file():  # of an earlier fine-tuning
         path = path / "model"
-    path = find_model(path, "discriminator")
+    found = (find_model(path, name) for name in ("discriminator", "masked_lm"))
+    path = next((folder for folder in found if folder != path), path)
     if not path.exists() and not Path(f"{path}.index").exists():
         path = local_folder(model)
     return open_source(path)

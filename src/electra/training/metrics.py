@@ -19,8 +19,12 @@ class Observed:
 
     mlm_errors        (B, M) nats, cross-entropy of the original tokens     mlm_ids   (B, M) the generator's best tokens
     original_ids      (B, M)                                                weights   (B, M) 0 on unused slots
-    sampled_ids       (B, M), logits (B, L), is_replaced (B, L): None without a discriminator
+    sampled_ids       (B, M), is_replaced (B, L): None without a main network beside the generator
+    logits            (B, L) above 0 for "replaced"; None where the main network does not say it
     real              (B, L) 1 on real tokens
+    judged            (B, L) 0 on tokens the main network is not asked about; None: it is asked about all real ones
+    is_right, prediction_errors (B, L), nats: of a main network that names tokens
+    cloze_loss        () nats, of two towers over the candidates (B, L)
     """
 
     mlm_errors: np.ndarray
@@ -31,6 +35,16 @@ class Observed:
     sampled_ids: np.ndarray | None = None
     logits: np.ndarray | None = None
     is_replaced: np.ndarray | None = None
+    judged: np.ndarray | None = None
+    is_right: np.ndarray | None = None
+    prediction_errors: np.ndarray | None = None
+    cloze_loss: np.ndarray | None = None
+    candidates: np.ndarray | None = None
+
+    def asked(self, name: str) -> np.ndarray:
+        """What an array (B, L) holds of the tokens the main network is asked about, (T,)."""
+        values: np.ndarray = getattr(self, name)[(self.real if self.judged is None else self.judged) > 0]
+        return values
 
 
 def measure(observed: Iterable[Observed]) -> dict[str, float]:
@@ -45,15 +59,22 @@ def measure(observed: Iterable[Observed]) -> dict[str, float]:
         "mlm_loss": _mean(_join(b.mlm_errors[u] for b, u in zip(batches, used, strict=True))),
         "mlm_accuracy": _mean(_join(b.mlm_ids[u] for b, u in zip(batches, used, strict=True)) == originals),
     }
-    if not batches or batches[0].logits is None:
+    if not batches or batches[0].sampled_ids is None:
         return result
     sampled = _join(b.sampled_ids[u] for b, u in zip(batches, used, strict=True))  # type: ignore[index]
-    logits = _join(b.logits[b.real > 0] for b in batches).astype(np.float64)  # type: ignore[index]
-    replaced = _join(b.is_replaced[b.real > 0] for b in batches).astype(bool)  # type: ignore[index]
+    result["sampled_accuracy"] = _mean(sampled == originals)
+    if batches[0].cloze_loss is not None:
+        counts = np.array([np.sum(b.candidates) for b in batches])  # type: ignore[arg-type]
+        result["cloze_loss"] = _weighted(np.array([float(b.cloze_loss) for b in batches]), counts)  # type: ignore[arg-type]
+    result |= _of_judge(batches) if batches[0].prediction_errors is None else _of_predictor(batches)
+    return {name: value for name, value in result.items() if not np.isnan(value)}
+
+
+def _of_judge(batches: list[Observed]) -> dict[str, float]:
+    logits, replaced = _asked(batches, "logits").astype(np.float64), _asked(batches, "is_replaced").astype(bool)
     share = _mean(replaced)
     loss, prior = _mean(binary_cross_entropy(logits, replaced)), entropy(share)
-    result |= {
-        "sampled_accuracy": _mean(sampled == originals),
+    return {
         "replaced_share": share,
         "discriminator_loss": loss,
         "prior_loss": prior,
@@ -63,7 +84,25 @@ def measure(observed: Iterable[Observed]) -> dict[str, float]:
         "accuracy_on_replaced": _mean(logits[replaced] > 0),
         "accuracy_on_original": _mean(logits[~replaced] <= 0),
     }
-    return {name: value for name, value in result.items() if not np.isnan(value)}
+
+
+def _of_predictor(batches: list[Observed]) -> dict[str, float]:
+    right, replaced = (_asked(batches, name).astype(bool) for name in ("is_right", "is_replaced"))
+    result = {
+        "replaced_share": _mean(replaced),
+        "prediction_loss": _mean(_asked(batches, "prediction_errors")),
+        "prediction_accuracy": _mean(right),
+        "accuracy_on_replaced": _mean(right[replaced]),
+        "accuracy_on_original": _mean(right[~replaced]),
+    }
+    if batches[0].logits is not None:  # of the choice to copy
+        logits = _asked(batches, "logits").astype(np.float64)
+        result |= {"roc_auc": roc_auc(logits, replaced), "average_precision": average_precision(logits, replaced)}
+    return result
+
+
+def _asked(batches: list[Observed], name: str) -> np.ndarray:
+    return _join(batch.asked(name) for batch in batches)
 
 
 def as_shipped(batches: list[Observed]) -> dict[str, float]:
@@ -145,9 +184,9 @@ def _stack(parts: Iterable[np.ndarray]) -> np.ndarray:
 
 def shares(values: dict[str, float]) -> dict[str, float]:
     """The sums of a step as the shares a reader understands."""
-    if "real" not in values:
+    if "judged" not in values:
         return values
-    real, replaced, found, kept = (values.pop(key) for key in ("real", "replaced", "replaced_found", "original_kept"))
+    real, replaced, found, kept = (values.pop(key) for key in ("judged", "replaced", "replaced_found", "original_kept"))
     return values | {
         "replaced_share": replaced / max(1.0, real),
         "accuracy_on_replaced": found / max(1.0, replaced),

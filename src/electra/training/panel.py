@@ -14,7 +14,9 @@ Shown = Mapping[str, tuple[str, str]]  # metric -> (label, format)
 
 SHOWN = {
     "mlm_loss": ("generator loss", "{:.3f} nats"),
+    "cloze_loss": ("towers' loss", "{:.3f} nats"),
     "discriminator_loss": ("discriminator loss", "{:.4f} nats"),
+    "prediction_loss": ("prediction loss", "{:.4f} nats"),
     "replaced_share": ("tokens replaced", "{:.1%}"),
     "accuracy_on_replaced": ("replaced found", "{:.1%}"),
     "accuracy_on_original": ("originals kept", "{:.1%}"),
@@ -25,7 +27,10 @@ SHOWN = {
 EVALUATED = {
     "mlm_loss": ("generator loss", "{:.3f}"),
     "mlm_accuracy": ("generator accuracy", "{:.1%}"),
+    "cloze_loss": ("towers' loss", "{:.3f}"),
     "discriminator_loss": ("discriminator loss", "{:.4f}"),
+    "prediction_loss": ("prediction loss", "{:.4f}"),
+    "prediction_accuracy": ("prediction accuracy", "{:.1%}"),
     "prior_loss": ("class prior's loss", "{:.4f}"),
     "roc_auc": ("ROC-AUC", "{:.3f}"),
     "average_precision": ("average precision", "{:.3f}"),

@@ -53,20 +53,22 @@ class Steps:
         corpus, examples = _examples(self.corpus, self.split, self.settings)
         rows = batch(examples, seed=self.settings.seed, step=step, batch_size=self.settings.batch_size)
         rng = np.random.default_rng([self.settings.seed, TRAIN, step])
-        return [self._masked(part, corpus, rng) for part in split_rows(rows, self.settings.accumulate)]
+        progress = step / max(1, self.settings.steps - 1)
+        return [self._masked(part, corpus, rng, progress) for part in split_rows(rows, self.settings.accumulate)]
 
-    def _masked(self, part: Batch, corpus: Corpus, rng: np.random.Generator) -> Part:
+    def _masked(self, part: Batch, corpus: Corpus, rng: np.random.Generator, progress: float) -> Part:
         return part, mask_tokens(
-            part, settings=self.settings, special_ids=corpus.special_ids, vocab_size=corpus.vocab_size, rng=rng
-        )
+            part, settings=self.settings, special_ids=corpus.special_ids, vocab_size=corpus.vocab_size, rng=rng,
+            progress=progress,
+        )  # fmt: skip
 
     def held_out(self) -> list[Part]:
-        """The first `eval_rows` rows of held-out text, masked the same way at every evaluation."""
+        """The first `eval_rows` rows of held-out text, masked the same way and sampled as at the end, at every evaluation."""
         corpus, examples = _examples(self.corpus, "validation", self.settings)
         rng = np.random.default_rng([self.settings.seed, HELD_OUT])
         count, size = min(len(examples), self.settings.eval_rows), self.settings.batch_size // self.settings.accumulate
         order = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
-        return [self._masked(examples.rows(indices), corpus, rng) for indices in order]
+        return [self._masked(examples.rows(indices), corpus, rng, progress=1.0) for indices in order]
 
 
 @lru_cache(maxsize=4)
@@ -97,7 +99,7 @@ def pretrain(
     """Begin a run, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
 
     corpus_folder  written by `electra prepare`
-    run_folder     gets settings, metrics and checkpoints; at the end discriminator/ and generator/, or masked_lm/
+    run_folder     gets settings, metrics and checkpoints; at the end each network, such as discriminator/ and generator/
     init_from      checkpoints whose weights the networks begin with (electra.training.begin); then first weights are drawn
                    for what these lack, as the original's
     panel          show progress on the terminal

@@ -27,6 +27,18 @@ CHARTS: tuple[tuple[str, str, str, Lines], ...] = (
         (("train", "mlm_loss", "training"), ("evaluation", "mlm_loss", "held-out")),
     ),
     (
+        "Two towers",
+        "Their loss over every token that could have been hidden, given all the others.",
+        "loss, nats",
+        (("train", "cloze_loss", "training"), ("evaluation", "cloze_loss", "held-out")),
+    ),
+    (
+        "Predictions of the main network",
+        "What it says of the original text, seeing the generator's samples in it.",
+        "loss, nats",
+        (("train", "prediction_loss", "training"), ("evaluation", "prediction_loss", "held-out")),
+    ),
+    (
         "Discriminator against knowing nothing",
         "The gap below the class prior is what it has learned; the prior falls as the generator gets better.",
         "loss, nats",

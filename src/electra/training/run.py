@@ -2,7 +2,8 @@
 
     RUN/settings.json             the settings, resolved, with the fingerprints of corpus and tokenizer; written once
     RUN/metrics.jsonl             one JSON object a line, the truth of the run; kinds: train, evaluation, note
-    RUN/checkpoints/step-N/       discriminator/ and generator/ (plain model folders), optimizer.safetensors, state.json,
+    RUN/checkpoints/step-N/       discriminator/ and generator/ (plain model folders; with other objectives, see
+                                  training/networks.py, theirs), optimizer.safetensors, state.json,
                                   manifest.json with the size and sha256 of each file
     RUN/discriminator, RUN/generator   the networks of the finished run, each with a manifest for `electra verify`
 

@@ -12,18 +12,23 @@ from typing import Any, Literal
 
 from electra.config import SIZES, ElectraConfig
 from electra.errors import ConfigError, did_you_mean
-from electra.objective import AS_SHIPPED, OBJECTIVES, ObjectiveSettings
+from electra.objective import AS_SHIPPED, ObjectiveSettings
+from electra.training.networks import GENERATORS, MAIN, SHARINGS, configs_of, problems_of
+
+Objective = Literal["electra", "electra_masked_only", "replace_mlm", "all_tokens_mlm", "electric", "mlm"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainSettings(ObjectiveSettings):
     """One pretraining run. Defaults are the paper's ELECTRA-small. Raises ConfigError that lists every bad value."""
 
-    objective: Literal["electra", "mlm"] = "electra"  # replaced token detection, or BERT's with one network
+    objective: Objective = "electra"  # replaced token detection; mlm: BERT's; the others: docs/how-to/objectives.md
     size: str = "small"  # tiny, small, small++, base or large
     model: dict[str, Any] = field(default_factory=dict)  # ElectraConfig fields that differ from the size's
     generator_width: float | None = None  # share of the discriminator's hidden size; None: the size's own
     generator_depth: float = 1.0  # share of the discriminator's layers
+    generator_folder: str | None = None  # of a fixed generator: a folder that ElectraForMaskedLM loads
+    embedding_sharing: Literal["all", "tokens", "none", "gdes"] = "all"  # docs/how-to/objectives.md
     start: Literal["original", "local"] = "original"  # first weights: the original's, or electra.local_start's
 
     examples: Literal["segments", "packed"] = "segments"  # the original's A/B segments, or full rows of whole documents
@@ -55,7 +60,7 @@ class PretrainSettings(ObjectiveSettings):
     keep_checkpoints: int = 3  # the newest
 
     def __post_init__(self) -> None:
-        problems = [*self._number_problems(), *self._choice_problems()]
+        problems = [*self._number_problems(), *self._choice_problems(), *problems_of(self)]
         if problems:
             lines = "\n".join(f"  - {text}" for text in problems)
             raise ConfigError(f"pretraining settings have {len(problems)} problem{'s' * (len(problems) > 1)}:\n{lines}")
@@ -79,7 +84,7 @@ class PretrainSettings(ObjectiveSettings):
         ]
 
     def networks(self, vocab_size: int, pad_token_id: int) -> dict[str, ElectraConfig]:
-        """The configuration of each network this run trains, by name: discriminator and generator, or masked_lm.
+        """The configuration of each network of this run, by name, the main one first (electra.training.networks).
 
         max_position_embeddings grows to max_length where the size has fewer.
         """
@@ -88,10 +93,7 @@ class PretrainSettings(ObjectiveSettings):
         config = ElectraConfig.of_size(self.size, **(self.model | fixed))
         if config.max_position_embeddings < longest:
             config = ElectraConfig.of_size(self.size, **(self.model | fixed | {"max_position_embeddings": longest}))
-        if self.objective == "mlm":
-            return {"masked_lm": config}
-        width = SIZES[self.size][1] if self.generator_width is None else self.generator_width
-        return {"discriminator": config, "generator": config.generator(width, self.generator_depth)}
+        return configs_of(self, config)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as settings.json and recipes hold them."""
@@ -103,17 +105,19 @@ RANGES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("batch_size accumulate steps log_every eval_every eval_rows checkpoint_every keep_checkpoints",
      lambda value: value >= 1, "at least 1"),
     ("max_length", lambda value: value >= 8, "at least 8 tokens"),
-    ("learning_rate warmup_steps weight_decay generator_weight discriminator_weight workers threads",
+    ("learning_rate warmup_steps weight_decay generator_weight discriminator_weight prediction_weight workers threads",
      lambda value: value >= 0, "0 or more"),
     ("adam_epsilon clip_norm temperature", lambda value: value > 0, "a positive number"),
     ("mask_probability show_mask_probability", lambda value: 0 < value <= 1, "a number above 0, at most 1"),
-    ("minutes generator_width", lambda value: value is None or value > 0, "a positive number"),
+    ("minutes generator_width final_temperature", lambda value: value is None or value > 0, "a positive number"),
     ("generator_depth", lambda value: value > 0, "a positive number"),
     ("adam_beta2", lambda value: 0 <= value < 1, "a number from 0 to below 1"),
 )  # fmt: skip
 CHOICES: dict[str, Iterable[str]] = {
     "size": SIZES,
-    "objective": OBJECTIVES,
+    "objective": MAIN,
+    "generator": GENERATORS,
+    "embedding_sharing": SHARINGS,
     "start": ("original", "local"),
     "examples": ("segments", "packed"),
     "precision": ("auto", "float32", "bfloat16"),

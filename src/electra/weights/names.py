@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 class Module:
     """One module of the tree.
 
-    kind   embedding: weight (rows, width). linear: weight (out, in), bias (out). norm: weight, bias (width).
+    kind   embedding: weight (rows, width). linear: weight (out, in), bias (out). norm: weight, bias (width). bias: itself
     part   "encoder", or the head it belongs to
     glorot weights start Glorot uniform, as in the original, instead of truncated normal
     """
@@ -54,6 +54,9 @@ MODULES = (
     Module("generator_predictions.LayerNorm", "norm", "E", "masked_lm"),
     Module("generator_predictions.dense", "linear", "E H", "masked_lm"),
     Module("generator_lm_head", "linear", "V E", "masked_lm"),
+    Module("cloze_predictions.LayerNorm", "norm", "E", "cloze"),
+    Module("cloze_predictions.dense", "linear", "E W", "cloze"),
+    Module("cloze_lm_head", "bias", "V", "cloze"),
     Module("discriminator_predictions.dense", "linear", "H H", "pretraining"),
     Module("discriminator_predictions.dense_prediction", "linear", "1 H", "pretraining", glorot=True),
     Module("classifier.dense", "linear", "H H", "sequence_classification", glorot=True),
@@ -148,7 +151,8 @@ def _layers(name: str, config: ElectraConfig) -> list[str]:
 
 
 def _leaves(kind: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
-    yield "weight", shape
+    if kind != "bias":
+        yield "weight", shape
     if kind != "embedding":
         yield "bias", shape[:1]
 

@@ -16,8 +16,8 @@ _LAYER = re.compile(r"\.layer\.(\d+)\.")
 _KERAS_LAYER = re.compile(r"/layer_\._(\d+)/")
 
 # kind -> what "weight" and "bias" are called there
-FLAX = {"embedding": ("embedding", ""), "linear": ("kernel", "bias"), "norm": ("scale", "bias")}
-KERAS = {"embedding": ("embeddings", ""), "linear": ("kernel", "bias"), "norm": ("gamma", "beta")}
+FLAX = {"embedding": ("embedding", ""), "linear": ("kernel", "bias"), "norm": ("scale", "bias"), "bias": ("", "bias")}
+KERAS = {"embedding": ("embeddings", ""), "linear": ("kernel", "bias"), "norm": ("gamma", "beta"), "bias": ("", "bias")}
 
 
 def kind_of(name: str) -> str | None:
