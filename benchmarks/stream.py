@@ -157,7 +157,7 @@ def write_table() -> None:
         "## Texts larger than a machine",
         "",
         f"`python benchmarks/stream.py`: one text, generated as it is read and never stored, prepared by {held['processes']} "
-        f"processes on {held['machine']}. {held['note']} Peak memory is of all processes together.",
+        f"processes on {held['machine']}. {held['note']} Peak memory is of all processes together, as seen five times a second.",
         "",
         *table(("text", "documents", "tokens", "peak memory", "MB per CPU second", "MB/s by the clock"), rows),
         "",
