@@ -136,7 +136,7 @@ def test_the_page_has_curves_tables_and_what_cannot_be_concluded(whole):
 def test_what_a_run_gets_is_its_budget(whole):
     held = read(whole)
     for run in held["runs"]:
-        assert run["tokens"] == pytest.approx(100_000, rel=0.01)
+        assert run["tokens"] == pytest.approx(100_000, rel=0.02)
         assert run["flops"] > 0
         assert run["settings"]["warmup_steps"] == 4
         assert [round(4 * one["step"] / run["steps"]) for one in run["evaluations"]] == [1, 2, 3, 4]
