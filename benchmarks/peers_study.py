@@ -11,11 +11,13 @@ A study (`electra study`, recipes/study-peers.toml) whose variants named after o
 Both get torch's AdamW, our warm-up and linear decay, our sizes, no dropout, and the faster of float32 and bfloat16 (autocast)
 here. Minutes are of updates; making batches counts for nobody, but electra_pytorch masks inside its own. What they trained is
 evaluated on held-out text by us and fine-tuned by us, as ours is. Ours begins with the preset's first layer that looks at
-neighbours (electra.local_start); theirs with their usual weights. A peer's piece that is killed begins anew.
+neighbours (electra.local_start); theirs with their usual weights. FLOPs are those the objective needs, by our count, whatever a
+program multiplies beyond. A peer's piece that is killed begins anew.
 """
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
@@ -237,5 +239,6 @@ def leave(
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--piece"]:
+        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_NO_TF="1", TRANSFORMERS_NO_FLAX="1")
         sys.exit(make_piece(partial(pretrain_peer, sys.argv[2])))
     main()

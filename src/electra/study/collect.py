@@ -69,13 +69,14 @@ def _variant(study: Study, name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
         "changes": dict(study.changes[name]),
         "settings": settings,
         "parameters": first["machine"]["parameters"] if first else None,
+        "precision": first["machine"]["precision"] if first else None,
         "flops_per_step": first["flops"] / first["steps"] if first else None,
     }
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
     threads = f"{machine['threads']} thread{'s' * (machine['threads'] != 1)}"
-    return f"{machine['device']}, {machine['precision']}, {threads}, {machine['framework']}"
+    return f"{machine['device']}, {threads}, {machine['framework']}"
 
 
 def _costs(study: Study, runs: Sequence[Mapping[str, Any]]) -> Iterator[Row]:

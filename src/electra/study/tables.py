@@ -33,11 +33,12 @@ def _variants(held: Row) -> Table:
             ", ".join(f"{key} = {value!r}" for key, value in one["changes"].items()) or "nothing",
             "" if one["parameters"] is None else f"{one['parameters']:,}",
             "" if one["flops_per_step"] is None else f"{one['flops_per_step']:.3g}",
+            one["precision"] or "",
         ]
         for name, one in held["variants"].items()
     ]
     text = "FLOPs: of the products of matrices of a step, both passes; padding counts."
-    return Table("Variants", text, ("variant", "what differs", "parameters trained", "FLOPs a step"), rows)
+    return Table("Variants", text, ("variant", "what differs", "parameters trained", "FLOPs a step", "precision"), rows)
 
 
 def _costs(held: Row) -> Table:
