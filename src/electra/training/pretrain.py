@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,9 +26,12 @@ from electra.data.loader import ordered
 from electra.data.packed import build_packed
 from electra.data.segments import build_segments
 from electra.errors import CorpusError, RunFailedError
+from electra.flops import step_flops
 from electra.objective import mask_tokens
 from electra.training.backend import Backend, Part, open_backend
 from electra.training.begin import Beginning, begin
+from electra.training.divergence import Diverged, Jumps, Means, Returns, batch_number
+from electra.training.health import health_of
 from electra.training.interrupt import StopRequest, stop_on_signal
 from electra.training.metrics import measure
 from electra.training.panel import Panel, clock
@@ -43,13 +46,15 @@ PROBE_STEPS = 12  # steps that are timed where a run's length is given in minute
 
 @dataclass(frozen=True)
 class Steps:
-    """Makes the parts of batch t; the same for the same corpus, settings and t, in any process."""
+    """Makes the parts of the batch of update t; the same for the same corpus, settings and t, in any process."""
 
     corpus: Path
     split: str
     settings: PretrainSettings
+    jumps: Jumps = ()  # over batches that are skipped
 
     def __call__(self, step: int) -> list[Part]:
+        step = batch_number(step, self.jumps)
         corpus, examples = _examples(self.corpus, self.split, self.settings)
         rows = batch(examples, seed=self.settings.seed, step=step, batch_size=self.settings.batch_size)
         rng = np.random.default_rng([self.settings.seed, TRAIN, step])
@@ -163,23 +168,23 @@ class Pretraining:
         self.panel = Panel(f"electra: {start.title}, {settings.objective}", settings.steps)
         self.seconds, self.tokens = 0.0, 0  # of the whole run, over all its continuations
         self.saved_at: int | None = None
+        self.flops = step_flops(start.networks, length=settings.max_length, batch_size=settings.batch_size)
+        self.means, self.returns = Means(), Returns(run)
+        self.health = health_of(settings, corpus.tokens)
         self.has_held_out = corpus.description["splits"]["validation"]["documents"] > 0
 
     def go(self, show: bool) -> StopRequest:
         """Train from the newest checkpoint to the last step, or until asked to stop."""
         with stop_on_signal() as stop, self.panel as panel:
-            first = self._resume(panel)
-            if first == 0 and self.start.notes:
+            step = self._resume(panel)
+            if step == 0 and self.start.notes:
                 self._tell_beginning(show)
-            parts = ordered(self.steps, start=first, stop=self.settings.steps, workers=self.settings.workers)
-            step = first
-            try:
-                for step, batch_parts in enumerate(parts, start=first + 1):
-                    self._step(step, batch_parts, show)
-                    if stop.signal:
-                        break
-            finally:
-                parts.close()
+            while step < self.settings.steps and not stop.signal:
+                try:
+                    step = self._train(step, stop, show)
+                except Diverged as fault:
+                    self._go_back(fault)
+                    step = self._resume(panel)
             self._save(step)
             if stop.signal:
                 panel.note(f"stopped by {stop.signal.name} after step {step:,}; the same command continues")
@@ -187,7 +192,22 @@ class Pretraining:
                 self._finish(step, show)
         return stop
 
+    def _train(self, first: int, stop: StopRequest, show: bool) -> int:
+        """Train after step `first`, to the end or until asked to stop; the last step that was made."""
+        steps = replace(self.steps, jumps=self.returns.jumps)
+        parts = ordered(steps, start=first, stop=self.settings.steps, workers=self.settings.workers)
+        step = first
+        try:
+            for step, batch_parts in enumerate(parts, start=first + 1):
+                self._step(step, batch_parts, show)
+                if stop.signal:
+                    break
+        finally:
+            parts.close()
+        return step
+
     def _resume(self, panel: Panel) -> int:
+        self.returns.remove_abandoned()
         checkpoint = self.run.newest(panel.note)
         if checkpoint is None:
             self.run.forget_after(-1)
@@ -195,9 +215,22 @@ class Pretraining:
         state = read_json_object(checkpoint / "state.json")
         self.backend.load(checkpoint)
         self.seconds, self.tokens, self.saved_at = state["seconds"], state["tokens"], state["step"]
+        self.means = Means(state.get("means"))
         self.run.forget_after(state["step"])
+        self.health.recall(self.run, self.returns.told(), state["step"])
         panel.note(f"continuing after step {state['step']:,} of {self.settings.steps:,}")
         return int(state["step"])
+
+    def _go_back(self, fault: Diverged) -> None:
+        """Decide for a checkpoint to continue from, or end the run."""
+        settings = self.settings
+        if settings.on_divergence != "return" or len(self.returns.all) >= settings.max_returns:
+            self._fail(fault)
+        try:
+            self.returns.go_back(fault)
+        except Diverged as error:
+            self._fail(error)
+        self.panel.note(f"health: {self.returns.told()[-1]}")
 
     def _tell_beginning(self, show: bool) -> None:
         """Write down what the networks begin with, and how good they are before the first step."""
@@ -217,7 +250,10 @@ class Pretraining:
         try:
             values = self.backend.train_step(parts, step=step - 1, learning_rate=rate)
         except RunFailedError as error:
-            self._fail(step, error)
+            raise Diverged(step, str(error)) from None
+        grows = self.means.add(values)
+        if grows and settings.on_divergence == "return":
+            raise Diverged(step, grows)
         seconds = time.perf_counter() - started
         tokens = sum(int(rows.attention_mask.sum()) for rows, _ in parts)
         self.seconds, self.tokens = self.seconds + seconds, self.tokens + tokens
@@ -230,25 +266,26 @@ class Pretraining:
 
     def _report(self, step: int, values: dict[str, float], show: bool) -> None:
         left = self.seconds / step * (self.settings.steps - step)
-        record = {
-            "kind": "train",
-            "step": step,
-            "tokens": self.tokens,
-            "seconds": self.seconds,
-            "seconds_left": left,
-            **values,
-        }
-        self.run.append(record)
+        record = {"kind": "train", "step": step, **self._spent(step), "seconds_left": left, **values}
+        self._tell(record, show)
+
+    def _tell(self, record: dict[str, Any], show: bool) -> None:
+        """Write a record down, and what it says of the run's health."""
+        findings = self.health.look(record)
+        self.run.append(record, *findings)
         if show:
             self.panel.show(record)
+        for finding in findings:
+            self.panel.note(f"health: {finding['text']} {finding['advice']}".rstrip())
+
+    def _spent(self, step: int) -> dict[str, float]:
+        return {"tokens": self.tokens, "flops": step * self.flops, "seconds": self.seconds}
 
     def evaluate(self, step: int, show: bool = False) -> dict[str, float]:
         """Measure both networks on held-out text and write it down."""
         values = measure([self.backend.observe(part) for part in self.steps.held_out()])
-        record = {"kind": "evaluation", "step": step, "tokens": self.tokens, "seconds": self.seconds, **values}
-        self.run.append(record)
-        if show:
-            self.panel.show(record)
+        record = {"kind": "evaluation", "step": step, **self._spent(step), **values}
+        self._tell(record, show)
         return values
 
     def _save(self, step: int) -> None:
@@ -260,9 +297,13 @@ class Pretraining:
             for name in self.start.networks:
                 shutil.copytree(self.corpus.tokenizer_folder, stage / name, dirs_exist_ok=True)
 
-        self.run.save(
-            step, write, {"seconds": self.seconds, "tokens": self.tokens}, keep=self.settings.keep_checkpoints
-        )
+        state = {
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+            "means": self.means.values,
+            "returns": len(self.returns.all),
+        }
+        self.run.save(step, write, state, keep=self.settings.keep_checkpoints)
         self.saved_at = step
 
     def _finish(self, step: int, show: bool) -> None:
@@ -272,12 +313,15 @@ class Pretraining:
         if show:
             self.panel.note(f"{step:,} steps, {self.tokens:,} tokens in {clock(self.seconds)}")
 
-    def _fail(self, step: int, error: RunFailedError) -> None:
+    def _fail(self, fault: Diverged) -> NoReturn:
+        number = batch_number(fault.step - 1, self.returns.jumps)
         kept = (
             f"the checkpoint after step {self.saved_at:,} is whole" if self.saved_at else "no checkpoint was made yet"
         )
-        self.run.append({"kind": "failure", "step": step, "error": str(error)})
+        self.run.append({"kind": "failure", "step": fault.step, "error": str(fault)})
+        went_back = f" after {len(self.returns.all)} returns to a checkpoint" if self.returns.all else ""
         raise RunFailedError(
-            f"the run stopped: {error}. Nothing of that step was kept; {kept}. Batch {step - 1} of seed {self.settings.seed} "
-            f"fed it. A lower learning_rate, a longer warm-up or precision float32 usually helps; start again in a new folder"
+            f"the run stopped{went_back}: {fault}. Nothing of that step was kept; {kept}. Batch {number} of seed "
+            f"{self.settings.seed} fed it. A lower learning_rate, a longer warm-up or precision float32 usually helps; start "
+            "again in a new folder. Where one batch or a passing fault may be the cause, on_divergence return goes on past it"
         ) from None

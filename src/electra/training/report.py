@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.errors import DataError, install_hint
+from electra.training.health import health_lines
 from electra.training.panel import EVALUATED, clock
 from electra.training.run import RunFolder, read_metrics
 from electra.weights.files import write_atomically
@@ -109,7 +110,7 @@ def _page(name: str, facts: dict[str, Any], records: Records) -> str:
         f"<title>{heading}: ELECTRA pretraining</title><style>{STYLE}</style><h1>{heading}</h1>"
         f"<p>{settings['size']}, objective {settings['objective']}: {last['step']:,} of {settings['steps']:,} steps, "
         f"{last.get('tokens', 0):,} tokens in {clock(last.get('seconds', 0))} on {html.escape(_machine(facts['machine']))}.</p>"
-        f'{_numbers(records)}<div class="charts">{charts}</div><h2>Settings</h2>{_table(facts)}</html>\n'
+        f'{_numbers(records)}{_health(records)}<div class="charts">{charts}</div><h2>Settings</h2>{_table(facts)}</html>\n'
     )
 
 
@@ -126,6 +127,18 @@ def _numbers(records: Records) -> str:
     ]
     boxes = "".join(f"<div><b>{value}</b>{label}</div>" for label, value in shown)
     return f'<p>On held-out text, after step {evaluations[-1]["step"]:,}:</p><div class="numbers">{boxes}</div>'
+
+
+def _health(records: Records) -> str:
+    told = health_lines(records)
+    if not told:
+        return ""
+    rows = "".join(
+        f"<tr><td>step {line['step']:,}<td>{html.escape(line['finding'].replace('_', ' '))}"
+        f"<td>{html.escape(line['text'])} {html.escape(line['advice'])}"
+        for line in told
+    )
+    return f"<h2>Health</h2><table>{rows}</table>"
 
 
 def _section(title: str, text: str, unit: str, lines: Lines, records: Records) -> str:

@@ -1,7 +1,9 @@
 """A run folder: what a pretraining run is, how far it came, and what it measured.
 
     RUN/settings.json             the settings, resolved, with the fingerprints of corpus and tokenizer; written once
-    RUN/metrics.jsonl             one JSON object a line, the truth of the run; kinds: train, evaluation, note
+    RUN/metrics.jsonl             one JSON object a line, the truth of the run; kinds: train, evaluation, health,
+                                  note, failure
+    RUN/returns.json              see electra.training.divergence; only where the run went back to a checkpoint
     RUN/checkpoints/step-N/       discriminator/ and generator/ (plain model folders; with other objectives, see
                                   training/networks.py, theirs), optimizer.safetensors, state.json,
                                   manifest.json with the size and sha256 of each file
@@ -95,10 +97,10 @@ class RunFolder:
 
     # -- metrics ------------------------------------------------------------------------------------------------------
 
-    def append(self, record: dict[str, Any]) -> None:
-        """One line of metrics."""
+    def append(self, *records: dict[str, Any]) -> None:
+        """Lines of metrics that belong together: one write."""
         with self.metrics_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write("".join(json.dumps(record) + "\n" for record in records))
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics of steps that will be made again, and a line that was cut short; what a kill left of this, too."""

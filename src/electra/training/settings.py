@@ -46,6 +46,8 @@ class PretrainSettings(ObjectiveSettings):
     adam_beta2: float = 0.999  # of the second moment
     clip_norm: float = 1.0  # of the gradient of both networks together
     seed: int = 0  # of first weights, order of the rows, masks, samples and dropout
+    on_divergence: Literal["stop", "return"] = "stop"  # where a loss is not finite; return: go back, growing losses too
+    max_returns: int = 3  # times a run goes back to its last good checkpoint
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: bfloat16 where the processor multiplies it fast
     device: str = "auto"  # cpu, cuda, cuda:1; auto: a GPU where there is one
@@ -104,6 +106,7 @@ class PretrainSettings(ObjectiveSettings):
 RANGES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("batch_size accumulate steps log_every eval_every eval_rows checkpoint_every keep_checkpoints",
      lambda value: value >= 1, "at least 1"),
+    ("max_returns", lambda value: value >= 0, "0 or more"),
     ("max_length", lambda value: value >= 8, "at least 8 tokens"),
     ("learning_rate warmup_steps weight_decay generator_weight discriminator_weight prediction_weight workers threads",
      lambda value: value >= 0, "0 or more"),
@@ -121,10 +124,13 @@ CHOICES: dict[str, Iterable[str]] = {
     "start": ("original", "local"),
     "examples": ("segments", "packed"),
     "precision": ("auto", "float32", "bfloat16"),
+    "on_divergence": ("stop", "return"),
 }
 
-# Settings that may differ when a run is continued: they change what is written when, never what is learned.
-MACHINE_KEYS = frozenset({"workers", "log_every", "checkpoint_every", "keep_checkpoints"})
+# Settings that may differ when a run is continued: they change what is written when, and what is done with a run that failed.
+MACHINE_KEYS = frozenset(
+    {"workers", "log_every", "checkpoint_every", "keep_checkpoints", "on_divergence", "max_returns"}
+)
 
 # No dropout where text is seen a few times at most, and words that differ more than the positions' sines from the start.
 _SHORT_RUN = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.06)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from electra.config import ElectraConfig
 
 PREDICTED_SHARE = 0.15625  # of the tokens, 20 of 128: the paper's for every model
+ASKED = ("generator", "masked_lm", "cloze")  # networks that name tokens
 PASSES = 2  # forward and backward, each counted once
 DROPOUT, LAYER_NORM, ACTIVATION, SOFTMAX = 4, 5, 8, 5  # operations an element
 
@@ -20,13 +21,19 @@ DROPOUT, LAYER_NORM, ACTIVATION, SOFTMAX = 4, 5, 8, 5  # operations an element
 def step_flops(networks: Mapping[str, ElectraConfig], *, length: int, batch_size: int) -> float:
     """Operations of one update on `batch_size` rows of `length` tokens.
 
-    networks   discriminator and generator, or masked_lm, as PretrainSettings.networks answers
+    networks   as PretrainSettings.networks answers: discriminator and generator, or those of another objective
     """
-    per_token = sum(
-        _encoder(config, length) + (_detection(config) if name == "discriminator" else _vocabulary(config))
-        for name, config in networks.items()
-    )
+    per_token = 0.0
+    for name, config in networks.items():
+        per_token += _encoder(config, length) if has_encoder(name, networks) else 0
+        per_token += _detection(config) if name == "discriminator" else 0
+        per_token += _vocabulary(config) if name in ASKED else 0
     return per_token * length * batch_size * PASSES
+
+
+def has_encoder(name: str, networks: Mapping[str, ElectraConfig]) -> bool:
+    """Whether a network of a run has an encoder of its own: the towers' head, and a second head on one encoder, have none."""
+    return name != "cloze" and not (name == "masked_lm" and "discriminator" in networks)
 
 
 def inference_flops(config: ElectraConfig, *, length: int) -> float:
@@ -40,8 +47,10 @@ def multiplied(networks: Mapping[str, ElectraConfig], *, length: int, batch_size
     for name, config in networks.items():
         v = vars(config)
         h, e, i, layers = v["hidden_size"], v["embedding_size"], v["intermediate_size"], v["num_hidden_layers"]
-        per_token += layers * (8 * h * h + 4 * h * length + 4 * h * i) + (2 * e * h if e != h else 0)
-        per_token += 2 * h * h if name == "discriminator" else predicted * (2 * h * e + 2 * e * v["vocab_size"])
+        if has_encoder(name, networks):
+            per_token += layers * (8 * h * h + 4 * h * length + 4 * h * i) + (2 * e * h if e != h else 0)
+        per_token += 2 * h * h if name == "discriminator" else 0
+        per_token += predicted * (2 * h * e + 2 * e * v["vocab_size"]) if name in ASKED else 0
     return per_token * length * batch_size * 3
 
 
