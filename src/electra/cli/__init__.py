@@ -8,6 +8,7 @@ from importlib import import_module
 COMMANDS = {
     "vocab": ("electra.cli.vocab", "train a WordPiece vocabulary on text"),
     "prepare": ("electra.cli.prepare", "turn text into a corpus of token ids that training reads"),
+    "plan": ("electra.cli.plan", "say what a run will take: time, memory, disk, operations, money"),
     "pretrain": ("electra.cli.pretrain", "train a generator and a discriminator on a corpus, or continue"),
     "inspect": ("electra.cli.inspect", "show how probable it is that each token of a text was replaced"),
     "convert": ("electra.cli.convert", "turn a checkpoint of any kind into another kind"),
