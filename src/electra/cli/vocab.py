@@ -32,7 +32,7 @@ def vocab(
     """Train a WordPiece vocabulary on files of text (.txt, .jsonl, .parquet, compressed or not).
 
     Args:
-        sources: files, folders or globs
+        sources: files, folders, globs or addresses (s3://...)
         out: folder for vocab.txt and the tokenizer's settings
         size: pieces, special tokens included
         lower_case: a model that does not tell Turkey from turkey; almost always better for small data

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from electra.data.workers import one_thread, ordered_map
 ENGINES = ("processes", "ray")
 LARGE = 4  # ranges; what is larger is read in one piece only where there are
 MANY = 4  # of them per worker
+START = 50_000_000  # bytes of text that are done while a worker process starts
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,16 @@ def finish(
     """Do all that is missing of the portions. Progress is told after each task; returns the last."""
     total = sum(portion.size for portion in portions)
     start = 0  # bytes that were done before
+    large = sum(portion.size > LARGE * RANGE for portion in portions)
+    reads_here = 0 < large < MANY * processes
 
     def tasks() -> Iterator[tuple[int, Unit | Portion]]:
         nonlocal start
         before, begun = 0, False
-        many = sum(portion.size > LARGE * RANGE for portion in portions) >= MANY * processes
         for portion in portions:
             if not is_finished(job.units, portion.number):
                 begun = True
-                if engine == "ray" or (processes > 1 and (many or portion.size <= LARGE * RANGE)):
+                if engine == "ray" or (processes > 1 and not (reads_here and portion.size > LARGE * RANGE)):
                     yield before, portion
                 else:
                     units = cut_units(portion, job.reading, job.unit_size)
@@ -114,16 +117,24 @@ def finish(
             before += portion.size
             start = start if begun else before
 
+    report = Progress(0, total, 0, 0, 0.0, None)
+    missing: Iterator[tuple[int, Unit | Portion]] = tasks()
+    first = next(missing, None)
+    if first is None:  # no worker is begun for nothing
+        return report
+    missing = chain([first], missing)
     done: Iterator[Done]
     if engine == "ray":
         from electra.data.ray import ray_map
 
-        done = ray_map(job, tasks(), processes)
+        done = ray_map(job, missing, processes)
     elif processes <= 1:
-        done = (job.do(task, tokenizer) for task in tasks())
+        done = (job.do(task, tokenizer) for task in missing)
     else:
-        done = ordered_map(job, tasks(), workers=processes, ahead=1, name="prepare", setup=one_thread, as_needed=True)
-    report = Progress(0, total, 0, 0, 0.0, None)
+        is_short = reads_here or total < START * processes  # then a worker more may not be worth its start
+        done = ordered_map(
+            job, missing, workers=processes, ahead=1, name="prepare", setup=one_thread, as_needed=is_short
+        )
     for one in done:
         seconds, fresh = time.monotonic() - began, one.position - start
         left = seconds / fresh * (total - one.position) if fresh > 0 else None
