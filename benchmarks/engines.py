@@ -14,6 +14,7 @@ from texts import LONGEST, padded
 
 Array = np.ndarray
 BATCH = 16  # rows or texts that go together
+EXPORTED = ("exported float32", "exported int8")  # folders with ONNX files, and kinds of electra's Predictor
 
 
 def unpadded(inputs: dict[str, Array], logits: Array) -> list[Array]:
@@ -94,12 +95,12 @@ def in_openvino(folder: Path, kind: str, threads: int) -> Any:
 
 
 def our_predictor(folder: Path, kind: str, threads: int) -> Any:
-    engine = our_engine(kind)
+    engine, model = (our_engine(kind), "tuned") if kind not in EXPORTED else ("auto", kind)
     from electra.inference.predictor import Predictor
     from electra.training.tune_settings import TuneSettings
 
     settings = TuneSettings(batch_size=BATCH, device="cpu", precision="float32", threads=threads)
-    predictor = Predictor(folder / "tuned", settings, engine=engine)
+    predictor = Predictor(folder / model, settings, engine=engine)
     return lambda texts: [list(found["probabilities"].values())[1] for found in predictor.predict_lines(texts)]
 
 

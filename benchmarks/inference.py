@@ -10,7 +10,8 @@ it takes without a compiler, and "plain", the model with padding. onnxruntime an
 --to onnx` writes; int8 is onnxruntime's dynamic quantization of it. All have the same number of threads and are at their
 defaults otherwise (OpenVINO's is bfloat16 where the processor has it). "texts" goes from lines of text to labels: electra's
 Predictor beside transformers' pipeline, on ElectraForSequenceClassification, with batches of 16, and the difference is one of
-probabilities.
+probabilities; "texts single", one text after the other. "exported" is what `electra convert --to onnx`, with and without
+`--int8`, makes of that model, in Predictor too.
 """
 
 import json
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from document import axes, color_of, picture, table, write_section
-from engines import BATCH, ENGINES, TEXT_ENGINES
+from engines import BATCH, ENGINES, EXPORTED, TEXT_ENGINES
 from machine import described, facts, has_bfloat16
 from texts import LONGEST, corpus, files_of, lines_of, mixed_lengths, rows_of_lengths, vocabulary
 from turns import OURS, Answer, arguments, fastest, parsed, spread, take_turns, theirs_to_ours, told, write_results
@@ -31,7 +32,7 @@ VOCABULARY = 30_522
 ROWS = {"small": 128, "base": 32}
 ROUNDS = {"small": 5, "base": 3}
 WORKLOADS = ("given", "sorted", "single")
-TEXTS = "texts"
+TEXTS, TEXTS_SINGLE = "texts", "texts single"
 REFERENCE = "transformers float32"
 Array = np.ndarray
 
@@ -53,7 +54,7 @@ def main() -> None:
     theirs = [f"transformers {precision}" for precision in precisions]
     contests = (
         ([*ours, *theirs, "onnxruntime float32", "onnxruntime int8", "openvino"], WORKLOADS),
-        ([*ours, *theirs], (TEXTS,)),
+        ([*ours, *(f"{OURS} {kind}" for kind in EXPORTED), *theirs], (TEXTS, TEXTS_SINGLE)),
     )
     for size in options.sizes:
         rounds = 1 if options.quick else ROUNDS[size]
@@ -80,7 +81,8 @@ def prepare(folder: Path, size: str, options: Any) -> dict[str, Any]:
 
     from electra import ElectraConfig, ElectraForPreTraining, ElectraForSequenceClassification
     from electra.inference.engine import open_engine
-    from electra.inference.export import export_onnx
+    from electra.inference.export import IN_ONE_FILE, export_onnx
+    from electra.inference.quantize import quantize
     from electra.tasks.classification import Classification
     from electra.tokenization import load_tokenizer
     from electra.training.tune_files import Purpose
@@ -96,10 +98,16 @@ def prepare(folder: Path, size: str, options: Any) -> dict[str, Any]:
     from onnxruntime.quantization import quantize_dynamic
 
     quantize_dynamic(folder / "model.onnx", folder / "int8.onnx")
-    ElectraForSequenceClassification(config).save_pretrained(folder / "tuned")
-    tokenizer.save_pretrained(folder / "tuned")
+    tuned = ElectraForSequenceClassification(config).eval()
+    tuned.save_pretrained(folder / "tuned")
     purpose = Purpose(name=TEXTS, kind=Classification(), measure="accuracy", labels=("no", "yes"), max_length=LONGEST)
-    purpose.write(folder / "tuned")
+    for name in ("tuned", *EXPORTED):
+        config.save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+        purpose.write(folder / name)
+    float32, int8 = (folder / name / "model.onnx" for name in EXPORTED)
+    export_onnx(tuned, float32)
+    quantize(float32, int8, rows=VOCABULARY, in_one_file=IN_ONE_FILE)
     place = corpus(files, VOCABULARY)
     rows = rows_of_lengths(place, mixed_lengths(count), tokenizer.cls_token_id, tokenizer.sep_token_id)
     np.savez(folder / "rows.npz", *rows)
@@ -121,16 +129,12 @@ def contend(name: str, given: dict[str, Any], workload: str) -> Callable[[], Ans
     """A round over all rows. What it answers is written once, before the clock runs, to be compared."""
     folder = Path(given["folder"])
     side, _, kind = name.partition(" ")
-    if workload == TEXTS:
+    if workload in (TEXTS, TEXTS_SINGLE):
         texts = json.loads((folder / "texts.json").read_text())
         answer_texts = TEXT_ENGINES[side](folder, kind, given["threads"])
-        np.save(folder / f"{name} {workload}.npy", np.asarray(answer_texts(texts)))
-
-        def work_on_texts() -> Answer:
-            answer_texts(texts)
-            return {"sentences": len(texts)}
-
-        return work_on_texts
+        parts = [[text] for text in texts] if workload == TEXTS_SINGLE else [texts]
+        np.save(folder / f"{name} {workload}.npy", np.concatenate([answer_texts(part) for part in parts]))
+        return lambda: {"sentences": len(texts)} | timed(answer_texts, parts, is_single=workload == TEXTS_SINGLE)
 
     with np.load(folder / "rows.npz") as held:
         rows = [held[key] for key in held.files]
@@ -140,16 +144,18 @@ def contend(name: str, given: dict[str, Any], workload: str) -> Callable[[], Ans
     answer: Callable[[list[Array]], list[Array]] = ENGINES[side](folder, kind, given["threads"])
     np.save(folder / f"{name} {workload}.npy", np.concatenate([logits for group in groups for logits in answer(group)]))
 
-    def work() -> Answer:
-        milliseconds = []
-        for group in groups:
-            started = time.perf_counter()
-            answer(group)
-            milliseconds.append(1000 * (time.perf_counter() - started))
-        p50, p99 = np.percentile(milliseconds, (50, 99)).tolist()
-        return {"sentences": len(rows), "p50_ms": p50, "p99_ms": p99}
+    return lambda: {"sentences": len(rows)} | timed(answer, groups, is_single=size == 1)
 
-    return work
+
+def timed(answer: Callable[[Any], Any], parts: Sequence[Any], *, is_single: bool) -> Answer:
+    """Answer all parts; where they are single rows or texts, the milliseconds that half of them, and 99 of 100, take at most."""
+    milliseconds = []
+    for part in parts:
+        started = time.perf_counter()
+        answer(part)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    p50, p99 = np.percentile(milliseconds, (50, 99)).tolist()
+    return {"p50_ms": p50, "p99_ms": p99} if is_single else {}
 
 
 # -- the section of docs/results.md -------------------------------------------------------------------------------------
@@ -162,15 +168,16 @@ def section(result: dict[str, Any]) -> list[str]:
         "",
         "`python benchmarks/inference.py`: sentences a second by the clock, rows of 6 to 116 tokens, 61 on average; batches of",
         f"{BATCH} in the order given, the same sorted by length, and one by one; `texts` goes from lines of text to labels",
-        "(Predictor, pipeline). Random weights; a process each, taking turns; median (lowest to highest). The difference is the",
-        "largest of a logit (`texts`: of a probability) from transformers' in float32. In brackets behind it: theirs to the",
-        "fastest of ours, the median of the same rounds.",
+        "(Predictor, pipeline), `texts single` one text after the other; `exported` is Predictor with onnxruntime. Random",
+        "weights; a process each, taking turns; median (lowest to highest). The difference is the largest of a logit (`texts`:",
+        "of a probability) from transformers' in float32. In brackets behind it: theirs to the fastest of ours, the median of",
+        "the same rounds.",
         described(result),
         "",
     ]
     for size, workloads in result["measured"].items():
         names = list(dict.fromkeys(name for held in workloads.values() for name in held["rounds"]))
-        head = ("", *workloads, "single: p50, p99, ms", "difference", "`texts`")
+        head = ("", *workloads, "single: p50, p99, ms", "texts single: p50, p99, ms", "difference", "`texts`")
         rows = [[name, *(cell(held, name) for held in workloads.values()), *others(workloads, name)] for name in names]
         lines += [f"**{size}** (`auto` takes {result['auto'][size]})", "", *table(head, rows), ""]
     left_out = [f"Left out: {name} ({why})." for name, why in result["left_out"].items()]
@@ -187,11 +194,18 @@ def cell(held: dict[str, Any], name: str) -> str:
 
 
 def others(workloads: dict[str, Any], name: str) -> list[str]:
-    single, texts = (workloads.get(key, {"rounds": {}, "difference": {}}) for key in ("single", TEXTS))
-    found = single["rounds"].get(name, [])
-    delays = ", ".join(f"{spread([one[key] for one in found])['median']:.1f}" for key in ("p50_ms", "p99_ms") if found)
-    logits = max((held["difference"].get(name, 0.0) for key, held in workloads.items() if key != TEXTS), default=0.0)
-    return [delays, f"{logits:.1e}", f"{texts['difference'][name]:.1e}" if name in texts["difference"] else ""]
+    delays = []
+    for key in ("single", TEXTS_SINGLE):
+        found = workloads.get(key, {"rounds": {}})["rounds"].get(name, [])
+        medians = [spread([one[field] for one in found])["median"] for field in ("p50_ms", "p99_ms") if found]
+        delays.append(", ".join(f"{median:.1f}" for median in medians))
+    return [*delays, apart(workloads, name, WORKLOADS), apart(workloads, name, (TEXTS, TEXTS_SINGLE))]
+
+
+def apart(workloads: dict[str, Any], name: str, keys: Sequence[str]) -> str:
+    """The largest difference of a contender's answers over these workloads; nothing where it was in none."""
+    found = [workloads[key]["difference"][name] for key in keys if name in workloads.get(key, {}).get("difference", {})]
+    return f"{max(found):.1e}" if found else ""
 
 
 def speeds(held: dict[str, Any], name: str) -> list[float]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from electra.errors import UsageError
 from electra.tokenization.files import FILES
 from electra.verification.record import seal
 from electra.weights.convert import convert as write
@@ -23,8 +24,15 @@ def convert(
     heads: int | None = None,
     allow_pickle_weights: bool = False,
     overwrite: bool = False,
+    int8: bool = False,
+    texts: Path | None = None,
+    dev: Path | None = None,
+    threads: int = 0,
 ) -> int:
     """Turn a checkpoint into another kind, and prove the result by reading it back.
+
+    An ONNX file is held against the model on real texts; parity.json and parity.md beside it say how far their answers are
+    apart, how large and how fast both are, and with --dev what the scores are before and after.
 
     Args:
         source: a checkpoint of Google's code (prefix or folder), a model folder, discriminator/ and generator/, or a run
@@ -33,18 +41,26 @@ def convert(
         heads: attention heads of the discriminator, which the shapes of a Google checkpoint do not tell; 64 wide unless given
         allow_pickle_weights: read a pytorch_model.bin where there is nothing else, with torch's weights-only loader
         overwrite: replace the target if it exists
+        int8: of onnx: weights in 8 bits, a third of the size or less; parity.md says what that does to the answers
+        texts: of onnx: a file to compare answers on, one text or JSON object a line, as electra predict reads it
+        dev: of onnx: a labelled file for the scores before and after, with the columns of the one the model was tuned on
+        threads: of onnx: of the processor, for what is measured; 0: all cores
     """
+    if to != "onnx" and (int8 or texts is not None or dev is not None):
+        raise UsageError(f"--int8, --texts and --dev are of an ONNX file, and {to} was asked for; add --to onnx")
     known: dict[str, Any] = {} if heads is None else {"num_attention_heads": heads}
     found = open_source(source, config, allow_pickle_weights=allow_pickle_weights, **known)
     for line in _found(source, found):
         print(line, file=sys.stderr)
-    beside = partial(_write_beside, found, to)
     if to == "onnx":
         from electra.inference.export import export_source
+        from electra.inference.parity.compare import Asked
 
-        lines = export_source(found, target, also=beside, overwrite=overwrite)
+        asked = Asked(texts=texts, dev=dev, threads=threads)
+        beside = partial(_write_vocabulary, found, to)
+        lines = export_source(found, target, int8=int8, asked=asked, also=beside, overwrite=overwrite)
     else:
-        lines = write(found, target, to, also=beside, overwrite=overwrite)
+        lines = write(found, target, to, also=partial(_write_beside, found, to), overwrite=overwrite)
     for line in lines:
         print(line, file=sys.stderr)
     print(f"{target} is ready", file=sys.stderr)
@@ -90,9 +106,12 @@ def _write_vocabulary(source: Source, to: str, stage: Path) -> None:
     if not any((source.folder / name).is_file() for name in FILES[:2]):
         print("  no vocabulary was found beside the source; a model needs its own", file=sys.stderr)
         return
+    from electra.inference.network import trained_length
     from electra.tokenization import ElectraTokenizer, write_vocabulary
 
     tokenizer = ElectraTokenizer.from_pretrained(source.folder)
+    # The network leaves its run, which says how long the rows were that it was pretrained on.
+    tokenizer.model_max_length = trained_length(source.folder, tokenizer.model_max_length)
     if to == "google":
         write_vocabulary(stage / "vocab.txt", tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
         return

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from electra.errors import DataError, UsageError
-from electra.tasks.own import Columns, own_examples
+from electra.errors import UsageError
+from electra.tasks.own import Columns
 from electra.tasks.table import find_task, load_task
 from electra.tasks.task import Example
 
@@ -41,21 +41,21 @@ def evaluate(
     mistake too. Other measures have the bootstrap's; without a mistake it cannot tell, and says so.
 
     Args:
-        model: RUN/model of electra finetune, or RUN
+        model: RUN/model of electra finetune, or RUN; or what electra convert --to onnx made of RUN/model
         file: your own labelled file, with the columns of the one the model was tuned on unless you name others
         task: a published data set instead, such as cola
         data: the folder of its files
         split: train, dev or test
         columns: the names of your columns
         predictions: a file to write the predictions to, one JSON object a line
-        engine: auto, float32, bfloat16, int8, or plain, which is the framework's model
+        engine: auto, float32, bfloat16, int8, or plain, which is the framework's model; int8 for what was exported in int8
         framework: whose model computes where the engine is plain; torch, tf or flax
         batch_size: rows at a time
         device: cpu, cuda, cuda:1; auto: a GPU where there is one
         threads: of the processor; 0: all cores; 1 is faster where other programs use the cores
     """
     from electra.inference.predictor import Predictor
-    from electra.tasks.check import truth
+    from electra.training.tune_data import known_examples, labelled_examples
     from electra.training.tune_files import write_lines
     from electra.training.tune_scores import measured
     from electra.training.tune_settings import TuneSettings
@@ -66,16 +66,13 @@ def evaluate(
     predictor = Predictor(model, settings, framework=framework, engine=engine)
     purpose = predictor.purpose
     kind = purpose.kind
-    examples: list[Example]
+    known: list[Example] = []
     if task is not None and data is not None:
         if find_task(task).kind != kind.name:
             raise UsageError(f"{task} is {find_task(task).kind}, but {model} was tuned for {kind.name}")
-        examples = load_task(task, data, split)
+        known = known_examples(load_task(task, data, split))
     elif file is not None:
-        examples = own_examples(kind.name, file, Columns(**purpose.columns) if columns == COLUMNS else columns)
-    known = [example for example in examples if truth(example) is not None]
-    if not known:
-        raise DataError(f"none of the {len(examples):,} examples has a label, so there is nothing to score")
+        known = labelled_examples(purpose, file, None if columns == COLUMNS else columns)
     found = predictor.predict(known)
     if predictions is not None:
         write_lines(predictions, found)

@@ -8,7 +8,8 @@
     plain       the framework's own model, with padding
 
 On the CPU the first four are our own C where this machine and the model allow, else PyTorch without padding. A GPU and the
-other frameworks answer by the plain model in the precision asked for; a folder with an ONNX file by onnxruntime.
+other frameworks answer by the plain model in the precision asked for; a folder with an ONNX file by onnxruntime, in the
+precision the file was written in.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,9 +60,8 @@ def open_engine(folder: Path, settings: TuneSettings, *, framework: str = "torch
     check_engine(engine)
     settings = replace(settings, threads=settings.threads or cores())
     if (folder / FILE).is_file():
-        if engine not in ("auto", "float32"):
-            raise UsageError(f"{folder} has an ONNX file, which is float32; {engine} needs a folder with weights")
-        return Engine(Session(folder, settings.threads).predict, "onnxruntime", "float32", settings.threads)
+        session = Session(folder, settings.threads, engine)
+        return Engine(session.predict, "onnxruntime", session.precision, settings.threads)
     given = read_model(folder)
     if framework == "torch" and engine != "plain" and is_on_cpu(settings.device):
         return _without_padding(given, settings.threads, engine)

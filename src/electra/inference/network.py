@@ -2,7 +2,8 @@
 
     text -> Pieces -> a window of them -> row -> batches of about equal length -> the network
 
-Unusual here: a window is no longer than the rows the network was pretrained on, where its run says how long they were.
+Unusual here: a window is no longer than the rows the network was pretrained on, where its run, or the tokenizer that a
+conversion wrote beside it, says how long they were.
 Positions beyond were never trained: with twice the length a model of this project ranks replaced words worse.
 """
 
@@ -18,7 +19,9 @@ import numpy as np
 from electra.config import read_json_object
 from electra.errors import UsageError, WeightsError, did_you_mean, install_hint
 from electra.inference.engine import check_engine
+from electra.inference.machine import cores
 from electra.inference.reader import open_reader
+from electra.inference.session import FILE, Reader
 from electra.tokenization import load_tokenizer
 from electra.training.tune_batches import padding_multiple
 from electra.weights.matching import NewWeightsWarning
@@ -72,7 +75,8 @@ class Network:
         self.reader = _open_reader(class_name, folder, options)
         self.tokenizer = load_tokenizer(folder)
         self.batch_size = options.batch_size
-        self.max_length = _max_length(folder, int(self.reader.config.max_position_embeddings))
+        positions = int(self.reader.config.max_position_embeddings)
+        self.max_length = min(trained_length(folder, positions), self.tokenizer.model_max_length)
         self.multiple = padding_multiple(self.max_length, options.framework)
 
     def pieces(self, text: str) -> Pieces:
@@ -139,6 +143,8 @@ def _open_reader(class_name: str, folder: Path, options: Options) -> Any:
             f"{', '.join(FRAMEWORKS)}"
         )
     check_engine(options.engine)
+    if (folder / FILE).is_file():
+        return Reader(class_name, folder, threads=options.threads or cores(), engine=options.engine)
     if options.framework == "torch" and options.engine != "plain":
         compiled = open_reader(
             class_name, folder, device=options.device, threads=options.threads, engine=options.engine
@@ -164,8 +170,8 @@ def _open_reader(class_name: str, folder: Path, options: Options) -> Any:
             raise WeightsError(f"{class_name} cannot answer without its head: {warning}") from None
 
 
-def _max_length(folder: Path, positions: int) -> int:
-    """The tokens of a row: those of pretraining where the run around the network says so, else what the model has room for."""
+def trained_length(folder: Path, positions: int) -> int:
+    """The tokens of a row: those of pretraining where the run around the network says so, else `positions`."""
     folder = folder.resolve()
     records = (outer / "settings.json" for outer in folder.parents[:3])  # RUN/NETWORK, or RUN/checkpoints/STEP/NETWORK
     record = next((path for path in records if path.is_file()), None)

@@ -14,6 +14,7 @@ from typing import Any
 
 from electra.errors import DataError, UsageError
 from electra.inference.engine import open_engine
+from electra.inference.session import FILE
 from electra.inference.shown import with_nbest
 from electra.tasks.classification import TextKind
 from electra.tasks.task import ChoiceExample, Example, Prediction, QuestionExample, TaggedExample, TextExample
@@ -32,7 +33,8 @@ class Predictor:
 
     settings   batch_size, device, threads (0: all cores) and, where no engine is named, precision (auto: float32)
     framework  what computes by its plain model where it is not torch: tf or flax
-    engine     auto, float32, bfloat16, int8 or plain; see electra.inference.engine
+    engine     auto, float32, bfloat16, int8 or plain; see electra.inference.engine. An exported model where none is named
+               answers in the precision it was written in
     windows    of one text or pair: a long one is read in windows that share so many pieces, and their logits are averaged;
                None: as the model was tuned, where a text that is too long may be cut
     Raises DataError where the folder does not say what the model was tuned for, UsageError for windows of choices.
@@ -54,7 +56,9 @@ class Predictor:
         self.purpose = in_windows(read_purpose(folder), windows)
         settings = settings or TuneSettings()
         if engine is None:
-            engine = "float32" if settings.precision == "auto" else settings.precision
+            engine = settings.precision
+            if engine == "auto" and not (folder / FILE).is_file():
+                engine = "float32"
         self.tokenizer = load_tokenizer(folder)
         self.engine = open_engine(folder, settings, framework=framework, engine=engine)
         self.batch_size = settings.batch_size

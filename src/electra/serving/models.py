@@ -17,6 +17,7 @@ from electra.serving.batching import Input, Model
 from electra.serving.faults import encode
 from electra.training.tune_files import TASK
 from electra.weights.files import widen
+from electra.weights.folders import NETWORKS
 from electra.weights.hub import local_folder
 from electra.weights.sources import open_source
 
@@ -75,7 +76,7 @@ def open_models(places: Mapping[str, str], **options: Any) -> dict[str, Model]:
 
 def check_numbers(folder: Path) -> None:
     """Raises WeightsError that names the tensors with numbers that are not finite. An ONNX file shows them by its answer."""
-    if (folder / FILE).is_file():
+    if any((place / FILE).is_file() for place in (folder, *(folder / name for name in NETWORKS))):
         return
     for network in open_source(folder).networks.values():
         bad = [name for name, array in network.tensors.items() if not np.isfinite(widen(array)).all()]

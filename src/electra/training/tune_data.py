@@ -20,6 +20,7 @@ from electra.tasks.overlap import key
 from electra.tasks.own import Columns, own_examples
 from electra.tasks.table import find_kind, find_task, load_task
 from electra.tasks.task import Example, Kind
+from electra.training.tune_files import Purpose
 
 DEV_SHARE = 0.1  # of the examples, where no dev file is given
 CHECKED = 50_000  # train examples up to which the data is looked at before training; electra data check takes more
@@ -173,6 +174,20 @@ def split_off(examples: Sequence[Example], seed: int) -> tuple[list[Example], li
     if not dev or len(dev) == len(examples):
         raise DataError(f"{len(examples)} examples are too few to split dev examples off; give a dev file")
     return tuple([e for n, e in enumerate(examples) if (n in dev) is side] for side in (False, True))  # type: ignore[return-value]
+
+
+def labelled_examples(purpose: Purpose, file: Path, columns: Columns | None = None) -> list[Example]:
+    """The examples of a file whose truth is known; of the columns that the model was tuned on, unless others are given."""
+    examples = own_examples(purpose.kind.name, file, columns or Columns(**purpose.columns))
+    return known_examples(examples)
+
+
+def known_examples(examples: Sequence[Example]) -> list[Example]:
+    """Those whose truth is known. Raises DataError where there are none."""
+    known = [example for example in examples if truth(example) is not None]
+    if not known:
+        raise DataError(f"none of the {len(examples):,} examples has a label, so there is nothing to score")
+    return known
 
 
 def warnings_of(data: TuneData) -> list[str]:

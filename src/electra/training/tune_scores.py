@@ -81,6 +81,21 @@ def measured(
     return Measured(value=found.value, low=low, high=high, method="bootstrap", resamples=resamples)
 
 
+def measured_difference(
+    kind: Kind,
+    examples: Sequence[Example],
+    first: Sequence[Prediction],
+    second: Sequence[Prediction],
+    labels: tuple[str, ...],
+    name: str,
+) -> Difference:
+    """A score of `kind.scores`, first minus second, with its interval over the examples. All truths must be known."""
+    ours, theirs = (_judged(kind, examples, predictions, labels, name).over for predictions in (first, second))
+    everything = np.arange(len(examples))
+    resamples = _affordable(lambda: (ours(everything), theirs(everything)))
+    return bootstrap_difference(ours, theirs, len(examples), resamples=resamples)
+
+
 def _judged(
     kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction], labels: tuple[str, ...], name: str
 ) -> Judged:
