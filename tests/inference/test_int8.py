@@ -1,12 +1,14 @@
 """Models in 8 bits: as near as 8 bits can be, a third of the size, and answered by onnxruntime with no framework to be had."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from shutil import copyfile, copytree
 
 import numpy as np
@@ -104,17 +106,10 @@ def test_every_head_answers_in_8_bits_at_any_shape(head, tmp_path):
             truth = expected[name].numpy()
             assert found.shape == truth.shape
             assert np.abs(found - truth).max() < 0.05 * max(1e-3, np.abs(truth).max())
-
-
-@pytest.mark.parametrize("head", ROWS, ids=lambda head: head.name)
-def test_only_small_tables_stay_in_32_bits(head, tmp_path):
-    model = model_of(head, vocab_size=601, num_hidden_layers=1)
-    export_onnx(model, tmp_path / "float32.onnx")
-    quantize(tmp_path / "float32.onnx", tmp_path / "model.onnx", rows=601, in_one_file=10**9)
-    found = {tensor.name: tensor for tensor in onnx.load(tmp_path / "model.onnx").graph.initializer}
-    large = [list(t.dims) for t in found.values() if t.data_type == onnx.TensorProto.FLOAT and np.prod(t.dims) > 601]
-    assert all(shape == [320, 16] for shape in large), large  # the positions
-    assert sum(t.data_type == onnx.TensorProto.INT8 and list(t.dims) == [601, 16] for t in found.values()) == 1
+    held = onnx.load(tmp_path / "model.onnx").graph.initializer
+    large = [list(t.dims) for t in held if t.data_type == onnx.TensorProto.FLOAT and np.prod(t.dims) > 2 * 601]
+    assert large == [[320, 16]]  # the positions
+    assert [t.data_type for t in held if list(t.dims) == [601, 16]] == [onnx.TensorProto.INT8]
 
 
 def test_each_row_of_the_word_table_has_a_scale_of_its_own():
@@ -158,7 +153,8 @@ def test_the_commands_answer_with_onnxruntime_alone(tuned, exported, tmp_path):
         ALONE + "import electra, json; print(json.dumps(electra.load(sys.argv[1]).predict([{'text': sys.argv[2]}])))"
     )
     (answer,) = json.loads(alone(program, exported, LINES[0]))
-    assert answer["probabilities"] == pytest.approx(found[0]["probabilities"], abs=1e-5)
+    # onnxruntime takes one range for the activations of all rows of a batch, so a text alone is answered a little otherwise.
+    assert answer["probabilities"] == pytest.approx(found[0]["probabilities"], abs=0.02)
 
 
 def test_the_server_answers_with_onnxruntime_alone(exported, pair):
@@ -216,6 +212,15 @@ def test_the_engine_is_named_by_what_is_in_the_file(exported):
         UsageError, match=r"an ONNX file, which is int8; float32 needs a folder with weights, and engine auto"
     ):
         open_engine(exported, TuneSettings(), engine="float32")
+
+
+def test_the_program_of_the_page_runs_on_an_exported_folder(exported, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs/how-to/export.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "exported").symlink_to(exported)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "export.md", "exec"), {})
+    assert capsys.readouterr().out == "(1, 2)\n"
 
 
 def test_another_head_than_asked_for_is_refused(pair, tmp_path):

@@ -76,7 +76,8 @@ def export_source(
         if also is not None:
             also(stage)
         for name, folder in folders.items():
-            told += [f"{name}: {line}" for line in _export(source.networks[name], heads[name], folder, int8, asked)]
+            first, *table = _export(source.networks[name], heads[name], folder, int8, asked)
+            told += [f"{name}: {first}", *table]
             seal(folder, with_logits=False)
     return told
 
@@ -93,7 +94,7 @@ def _export(network: Network, head: Head, folder: Path, int8: bool, asked: Asked
         if int8:
             rows = int(vars(network.config)["vocab_size"])
             quantize(float32 / FILE, folder / FILE, rows=rows, in_one_file=IN_ONE_FILE)
-            told[0] += "; of it int8:"
+            told[0] += ", then int8"
             exported = [float32, folder]
         else:
             for file in float32.glob(f"{FILE}*"):
@@ -158,6 +159,7 @@ def export_onnx(model: Any, path: Path) -> float:
             verbose=False,
             external_data=sum(p.numel() * p.element_size() for p in model.parameters()) > IN_ONE_FILE,
         )
+    _drop_traces(path)
     difference = largest_difference(model, path, names)
     if not difference <= TOLERANCE:
         raise WeightsError(
@@ -165,6 +167,17 @@ def export_onnx(model: Any, path: Path) -> float:
             "nothing was kept. Does another version of torch, onnxscript or onnxruntime do better?"
         )
     return difference
+
+
+def _drop_traces(path: Path) -> None:
+    """Take out what the exporter noted of each node: where it stands in our source, with the paths of this machine."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+    onnx.save_model(model, path)
 
 
 def largest_difference(model: Any, path: Path, names: list[str]) -> float:

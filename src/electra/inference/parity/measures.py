@@ -50,7 +50,7 @@ def differences(
                 total[place] += apart.sum(dtype=np.float64)
                 decided = _decided(field, array, head, config, is_real)
                 if decided is not None:
-                    same[place] += (_decided(field, answer[field], head, config, is_real) == decided).sum()
+                    same[place] += np.sum(_decided(field, answer[field], head, config, is_real) == decided)
     return [
         {
             "largest_difference": float(largest[place]),

@@ -51,7 +51,8 @@ def own_lines(kind: str, *, has_pair: bool = False) -> Iterator[str]:
         for count in range(1, len(sentences) + 1):
             text = ". ".join(sentences[:count]).rstrip(".") + "."
             if kind == "answering":
-                yield json.dumps({"question": f"What is said of this: {sentences[count - 1]}?", "context": text})
+                asked = " ".join(sentences[count - 1].split()[:5])
+                yield json.dumps({"question": f"What of: {asked}?", "context": text})
             elif kind == "choice":
                 yield json.dumps({"prompt": text, "choices": [f"{sentences[count - 1]}.", f"{other[0]}."]})
             elif has_pair:
