@@ -38,7 +38,7 @@ def serve(
     Ctrl-C or SIGTERM ends the server after it has answered what is in flight; a second one ends it at once.
 
     Args:
-        models: NAME=FOLDER, or FOLDER: RUN or RUN/model of electra finetune, a run of electra pretrain
+        models: NAME=FOLDER, or FOLDER: RUN or RUN/model of electra finetune, a run of electra pretrain, or one exported of them
         host: the address to listen on; 0.0.0.0: all of this machine
         port: 0: any that is free
         api_key_file: keys, one a line, of which each request must carry one as Authorization: Bearer KEY

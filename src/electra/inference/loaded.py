@@ -81,7 +81,7 @@ def load(
     """A model ready to answer, whatever its head: kind, labels, max_length, and predict(inputs), in order.
 
     model       RUN/model of a fine-tuning, or its RUN; the RUN of a pretraining, finished or not; a discriminator's or a
-                generator's folder; or a name on the hub
+                generator's folder; what electra convert --to onnx made of one of these; or a name on the hub
     engine      float32, bfloat16, int8, or plain, which is the framework's own model; auto: the faster of the first two here
     windows     pieces that neighbouring windows share, in which a text or pair too long for a row is read; their logits are
                 averaged. None: as the model was tuned, which may be to cut. Tagging, answering and pretrained models read all
