@@ -132,7 +132,7 @@ def settings_tables() -> Iterator[str]:
         yield f"## electra {verb}\n\n{text}"
         yield table("argument|default|what", options)
     yield f"## Columns\n\n{reading.prose(Columns.__doc__ or '')}"
-    yield "Fields of `electra.tasks.own.Columns`; flags of `electra data`, `finetune` and `evaluate`."
+    yield "Fields of `electra.tasks.own.Columns`; flags of `electra data`, `finetune`, `evaluate` and `convert`."
     yield table("column|type|default|what", list(reading.fields(Columns)))
     yield f"## Settings of fine-tuning\n\n{reading.prose(TuneSettings.__doc__ or '')}"
     yield "Fields of `electra.training.tune_settings.TuneSettings`; flags of `electra finetune`."

@@ -45,7 +45,7 @@ def given(tuned):
     texts, dev = tuned.parent / "texts.txt", tuned.parent / "dev.tsv"
     texts.write_text("\n".join(LINES), encoding="utf-8")
     labelled = [f"{example.text}\t{example.label}" for example in data_of().dev]
-    dev.write_text("\n".join(["text\tlabel", *labelled]) + "\n", encoding="utf-8")
+    dev.write_text("\n".join(["text\ttopic", *labelled]) + "\n", encoding="utf-8")
     return texts, dev
 
 
@@ -54,7 +54,7 @@ def exported(tuned, given):
     texts, dev = map(str, given)
     target = tuned.parent / "int8"
     words = ["convert", str(tuned), str(target), "--to", "onnx", "--int8", "--texts", texts, "--dev", dev]
-    assert main([*words, "--threads", "1"]) == 0
+    assert main([*words, "--label", "topic", "--threads", "1"]) == 0
     return target
 
 
@@ -90,6 +90,7 @@ def test_sizes_and_texts_are_those_of_the_files(tuned, exported, parity, given):
     sizes = {one["name"]: one["bytes"] for one in parity["answered_by"]}
     assert sizes["torch on cpu, float32"] == (tuned / "model.safetensors").stat().st_size
     assert sizes["onnxruntime, int8"] == (exported / "model.onnx").stat().st_size
+    assert sizes["onnxruntime, float32"] == pytest.approx(sizes["torch on cpu, float32"], abs=60_000)  # and a program
     assert (parity["texts"]["of"], parity["texts"]["rows"]) == (str(given[0]), 3)
     assert parity["machine"]["threads"] == 1
     assert parity["versions"]["onnxruntime"] == onnxruntime.__version__
@@ -98,7 +99,8 @@ def test_sizes_and_texts_are_those_of_the_files(tuned, exported, parity, given):
 def test_scores_are_those_of_electra_evaluate(tuned, exported, parity, given, capsys):
     scores = parity["scores"]
     for folder, engine, found in ((tuned, "float32", scores["before"]), (exported, "int8", scores["after"])):
-        assert main(["evaluate", str(folder), str(given[1]), "--engine", engine, "--json"]) == 0
+        words = ["evaluate", str(folder), str(given[1]), "--label", "topic", "--engine", engine, "--json"]
+        assert main(words) == 0
         expected = json.loads(capsys.readouterr().out)["scores"]
         assert found == {name: pytest.approx(row["value"]) for name, row in expected.items()}
     assert scores["measure"] == "accuracy"

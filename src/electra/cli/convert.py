@@ -8,11 +8,14 @@ from typing import Annotated, Any
 import tyro
 
 from electra.errors import UsageError
+from electra.tasks.own import Columns
 from electra.tokenization.files import FILES
 from electra.verification.record import seal
 from electra.weights.convert import convert as write
 from electra.weights.matching import fold
 from electra.weights.sources import Source, open_source
+
+COLUMNS = Columns()
 
 
 def convert(
@@ -27,6 +30,7 @@ def convert(
     int8: bool = False,
     texts: Path | None = None,
     dev: Path | None = None,
+    columns: tyro.conf.OmitArgPrefixes[Columns] = COLUMNS,
     threads: int = 0,
 ) -> int:
     """Turn a checkpoint into another kind, and prove the result by reading it back.
@@ -43,7 +47,8 @@ def convert(
         overwrite: replace the target if it exists
         int8: of onnx: weights in 8 bits, a third of the size or less; parity.md says what that does to the answers
         texts: of onnx: a file to compare answers on, one text or JSON object a line, as electra predict reads it
-        dev: of onnx: a labelled file for the scores before and after, with the columns of the one the model was tuned on
+        dev: of onnx: a labelled file for the scores before and after
+        columns: of dev: the names of your columns; those of the file the model was tuned on unless you name others
         threads: of onnx: of the processor, for what is measured; 0: all cores
     """
     if to != "onnx" and (int8 or texts is not None or dev is not None):
@@ -56,7 +61,7 @@ def convert(
         from electra.inference.export import export_source
         from electra.inference.parity.compare import Asked
 
-        asked = Asked(texts=texts, dev=dev, threads=threads)
+        asked = Asked(texts=texts, dev=dev, columns=None if columns == COLUMNS else columns, threads=threads)
         beside = partial(_write_vocabulary, found, to)
         lines = export_source(found, target, int8=int8, asked=asked, also=beside, overwrite=overwrite)
     else:

@@ -5,6 +5,8 @@ then have, so no examples are needed to calibrate.
 
 Unusual here: the word table is written by us, since the quantizer has one scale for all of it, and tokens differ in size.
 Products with few outputs, such as a classifier's last, stay in float32: they cost nothing, and every answer goes through them.
+Of MiniLM (6 layers, 384 wide) a scale for each output halves the mean difference of hidden states from float32, 0.030 for 0.065,
+at the same speed; the word table in 8 bits adds nothing to it, and is a third of the model.
 """
 
 import logging
@@ -55,6 +57,8 @@ def quantize(path: Path, target: Path, *, rows: int, in_one_file: int) -> None:
             nodes_to_exclude=left,
             use_external_data_format=size > 2 * in_one_file,  # of what is left a third, or less
         )
+    for file in path.parent.glob(f"{prepared.name}*"):
+        file.unlink()
 
 
 def _turn_constants(onnx: Any, graph: Any) -> None:

@@ -20,6 +20,7 @@ from electra.inference.machine import cores, features, memory, processor
 from electra.inference.parity.measures import differences, size_of, speed
 from electra.inference.parity.rows import batches_of, read_texts, rows_of, told
 from electra.inference.predictor import Predictor
+from electra.tasks.own import Columns
 from electra.tasks.task import Example, Kind, Prediction
 from electra.training.tune_data import labelled_examples
 from electra.training.tune_files import TASK, Purpose, read_purpose
@@ -35,12 +36,14 @@ class Asked:
     """What an export is compared on.
 
     texts    one text or JSON object a line, as `electra predict` reads it; None: those of `dev`, else our own, in English
-    dev      labelled examples, with the columns of the file that the model was tuned on; None: nothing is scored
+    dev      labelled examples; None: nothing is scored
+    columns  of dev; None: those of the file that the model was tuned on
     threads  of the processor; 0: all that this process may use
     """
 
     texts: Path | None = None
     dev: Path | None = None
+    columns: Columns | None = None
     threads: int = 0
 
 
@@ -99,7 +102,7 @@ def _examples(purpose: Purpose | None, asked: Asked) -> list[Example]:
         return []
     if purpose is None:
         raise UsageError(f"{asked.dev} cannot be scored: the model has no {TASK}, which says what it was tuned for")
-    return labelled_examples(purpose, asked.dev)
+    return labelled_examples(purpose, asked.dev, asked.columns)
 
 
 def _scores(
