@@ -73,6 +73,16 @@ class RangeHandler(Handler):
         self.wfile.write(part)
 
 
+class HalfHandler(Handler):
+    """Files of a folder, of which the second half never comes."""
+
+    def copyfile(self, source, outputfile):
+        """Send half of what was promised, and hang up."""
+        data = source.read()
+        outputfile.write(data[: len(data) // 2])
+        self.close_connection = True
+
+
 @pytest.fixture
 def serve(folder):
     """serve(handler): a web server for the folder; its address and itself."""
@@ -140,10 +150,10 @@ def test_processes_read_their_own_ranges_of_a_file_on_the_web(serve, folder, tmp
 
 def test_a_web_server_without_ranges_is_read_from_the_beginning(serve, folder, tmp_path, tokenizer, monkeypatch):
     address, _ = serve(Handler)
-    files = [f"{address}/{name}" for name in ("a.txt", "c.txt.gz")]
-    monkeypatch.setattr(plan, "RANGE", 10_000)
-    assert len(plan.plan(find_sources(files), Reading(), 1000)) == 2
-    prepare([folder / "a.txt", folder / "c.txt.gz"], tmp_path / "disk", tokenizer, processes=1)
+    files = [f"{address}/{name}" for name in ("a.txt", "b.parquet", "c.txt.gz")]
+    monkeypatch.setattr(plan, "RANGE", 100)
+    assert len(plan.plan(find_sources(files), Reading(), 100)) == 3
+    prepare([folder / "a.txt", folder / "b.parquet", folder / "c.txt.gz"], tmp_path / "disk", tokenizer, processes=1)
     prepare(files, tmp_path / "web", tokenizer, processes=1)
     assert tokens(tmp_path / "web") == tokens(tmp_path / "disk")
 
@@ -161,6 +171,13 @@ def test_an_address_that_gives_nothing_is_named(serve, memory, tmp_path):
     server.socket.close()
     with pytest.raises(TryAgainError, match=r"a\.txt cannot be read \(.*the same command tries again"):
         find_sources(f"{address}/a.txt")
+
+
+def test_an_answer_that_breaks_off_is_no_shorter_text(serve, tmp_path, tokenizer):
+    address, _ = serve(HalfHandler)
+    for name in ("a.txt", "c.txt.gz"):
+        with pytest.raises(TryAgainError, match=rf"{name} cannot be read .*finished work is kept"):
+            prepare(f"{address}/{name}", tmp_path / "corpus", tokenizer, processes=1)
 
 
 def test_what_is_missing_to_read_an_address_is_named(monkeypatch):

@@ -151,6 +151,14 @@ def test_parquet_files_are_cut_between_row_groups(tmp_path):
     assert [stop for _, stop in found[:-1]] == [start for start, _ in found[1:]]
 
 
+def test_a_file_that_became_shorter_is_noticed(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(plan, "RANGE", 1000)
+    path = tmp_path / "a.txt"
+    path.write_text("the\n\n" * 1000)
+    with pytest.raises(CorpusError, match=r"a\.txt ends at byte 2500, but had 5000 bytes: it changed"):
+        prepare(path, tmp_path / "corpus", tokenizer, processes=1, progress=lambda _: path.write_text("the\n\n" * 500))
+
+
 def test_a_bad_record_in_the_middle_of_a_file_is_named_by_its_line_in_the_file(tmp_path, tokenizer, monkeypatch):
     monkeypatch.setattr(plan, "RANGE", 100)
     path = tmp_path / "a.jsonl"

@@ -81,6 +81,11 @@ class ByteReader:
             yield seen[max(begin, fresh) - at : None if last is None else last - at]
             if last is not None:
                 return
+        if at + len(seen) < stop:
+            raise CorpusError(
+                f"{self.source.path} ends at byte {at + len(seen)}, but had {self.source.size} bytes: it changed while it "
+                "was read; give the same command again when it does not"
+            )
 
 
 def _first_cut(cut: re.Pattern[bytes], data: bytes, at: int, place: int) -> int | None:

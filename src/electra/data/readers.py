@@ -5,13 +5,15 @@ at the end of the file. A very long document arrives in pieces, so memory stays 
 """
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from electra.data.addresses import unreachable
+from electra.data.addresses import can_begin_anywhere, unreachable
 from electra.data.blocks import ByteReader, line_ends_before, open_source
 from electra.data.report import BAD_RECORDS_KEPT, FileReport
 from electra.data.sources import Source, Span, check_choice, find_sources, whole
@@ -241,11 +243,15 @@ class SpanReader:
 
 @contextmanager
 def open_parquet(source: Source) -> Iterator[Any]:
-    """A .parquet file, open."""
+    """A .parquet file, open; one whose server gives no parts is copied to this machine first."""
     import pyarrow.parquet
 
-    with open_source(source) as file, pyarrow.parquet.ParquetFile(file) as table:
-        yield table
+    is_copied = isinstance(source.path, str) and not can_begin_anywhere(source.path)
+    with open_source(source, from_start=is_copied) as given, tempfile.TemporaryFile() as copy:
+        if is_copied:
+            shutil.copyfileobj(given, copy)
+        with pyarrow.parquet.ParquetFile(copy if is_copied else given) as table:
+            yield table
 
 
 def too_many_bad(place: str, count: int, reading: Reading) -> CorpusError:
