@@ -147,6 +147,7 @@ def test_a_real_run_writes_what_is_wrong_and_the_report_shows_it(corpus, tmp_pat
     page = write_report(tmp_path / "run").read_text()
     assert "<h2>Health</h2>" in page
     assert "divergence" in page
+    assert "operations as the paper counts them" in page
     flops = [
         record["flops"] for record in read_metrics(tmp_path / "run" / "metrics.jsonl") if record["kind"] == "train"
     ]

@@ -3,6 +3,7 @@
 Everything is a plain value, as --json prints it: tokens, seconds, bytes, money. What is assumed is said in "assumptions".
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -59,6 +60,7 @@ def make_plan(
     prices = dict(prices or {})
     _check_prices(prices)
     job = job_of(corpus, settings)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # before there is ours
     measured = (
         measure(job.rows, job.networks, settings, framework=framework, seconds=seconds, parameters=job.parameters)
         if seconds
@@ -71,7 +73,7 @@ def make_plan(
     ]
     return {
         "run": _run(job),
-        "here": {"seconds": seconds, **_here(job, measured, framework, prices.get(HERE))},
+        "here": {"seconds": seconds, "load": load, **_here(job, measured, framework, prices.get(HERE))},
         "disk": _disk(job),
         "elsewhere": [_elsewhere(one, prices.get(one.accelerator.name)) for one in reckoned],
         "assumptions": [*_assumed(job), *assumptions(job.networks, max(gpus, default=1) > 1)],

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 WIDTH = 12  # of the first column
+BUSY = 0.5  # programs a core that make a measurement doubtful
 GIGABYTE = 10**9
 DAY = 86_400
 
@@ -45,6 +46,9 @@ def _here(here: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for line in _table(rows):
         yield heading, line
         heading = ""
+    if here["load"] > BUSY * here["cores"]:
+        programs = f"{here['load']:.1f} other programs wanted {here['cores']} cores"
+        yield "", f"{programs}: this machine can do more when it is left alone; measure again then"
     yield "as set", _taken(here["as_set"])
     best = here["recommended"]
     yield "advice", f"--accumulate {best['accumulate']} --threads {best['threads']}: {_taken(best)}"

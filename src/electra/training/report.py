@@ -109,9 +109,14 @@ def _page(name: str, facts: dict[str, Any], records: Records) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{heading}: ELECTRA pretraining</title><style>{STYLE}</style><h1>{heading}</h1>"
         f"<p>{settings['size']}, objective {settings['objective']}: {last['step']:,} of {settings['steps']:,} steps, "
-        f"{last.get('tokens', 0):,} tokens in {clock(last.get('seconds', 0))} on {html.escape(_machine(facts['machine']))}.</p>"
+        f"{last.get('tokens', 0):,} tokens in {clock(last.get('seconds', 0))} on {html.escape(_machine(facts['machine']))}"
+        f"{_operations(last)}.</p>"
         f'{_numbers(records)}{_health(records)}<div class="charts">{charts}</div><h2>Settings</h2>{_table(facts)}</html>\n'
     )
+
+
+def _operations(last: dict[str, Any]) -> str:
+    return f"; {last['flops']:.2e} operations as the paper counts them" if "flops" in last else ""
 
 
 def _machine(machine: dict[str, Any]) -> str:
