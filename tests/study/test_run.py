@@ -160,3 +160,15 @@ def test_two_studies_in_one_folder_are_told_apart(study, corpus, whole):
     with open(whole / "lock", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert main(command(study, corpus, whole)) == 75
+
+
+def test_a_plan_tells_pieces_and_times_without_making_any(study, corpus, whole, tmp_path, capfd):
+    assert main(command(study, corpus, tmp_path / "out", "--dry-run")) == 0
+    measured = capfd.readouterr().out
+    assert "1 x pretraining, electra, 100,000 tokens: " in measured
+    assert "2 x cola: " in measured
+    assert "4 to go" in measured
+    assert "from a short measurement" in measured
+    assert not (tmp_path / "out" / "results").exists()
+    assert main(command(study, corpus, whole, "--dry-run", "--jobs", 2)) == 0
+    assert "0 to go, 0s one after another" in capfd.readouterr().out

@@ -47,10 +47,10 @@ def with_length(settings: PretrainSettings, budget: Budget, steps: int, evaluati
 def steps_of(settings: PretrainSettings, budget: Budget, corpus: Path) -> int:
     """How many updates the budget pays."""
     if budget.unit == "minutes":
-        return int(budget.amount * 60 / step_seconds(settings, corpus, at_most=budget.amount * 6))
+        return round(budget.amount * 60 / step_seconds(settings, corpus, at_most=budget.amount * 6))
     if budget.unit == "flops":
-        return int(budget.amount / step_flops(settings, corpus))
-    return int(budget.amount / step_tokens(settings, corpus))
+        return round(budget.amount / step_flops(settings, corpus))
+    return round(budget.amount / step_tokens(settings, corpus))
 
 
 def networks_of(settings: PretrainSettings, corpus: Path) -> dict[str, Any]:

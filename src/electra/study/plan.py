@@ -10,17 +10,17 @@ from electra.training.panel import clock
 
 
 def plan_of(study: Study, out: Path, corpus: Path, *, jobs: int, threads: int) -> list[str]:
-    """The plan: a line for each variant and budget, and each task; then the sums."""
+    """A line for the runs of each variant and budget, one for each task, and the sum."""
     seconds = times_of(study, out, corpus, threads=threads)
     left = [piece.name for piece in waiting(study, out)]
-    each: Counter[tuple[str, str]] = Counter()
-    count: Counter[tuple[str, str]] = Counter()
+    each: Counter[str] = Counter()
+    count: Counter[str] = Counter()
     for piece in pieces_of(study):
-        key = (f"{piece.variant}, {piece.budget}", piece.task or "pretraining")
-        each[key] += round(seconds[piece.name])
-        count[key] += 1
-    lines = [study.title]
-    lines += [f"  {what}: {count[what, task]} x {task}, {clock(each[what, task])}" for what, task in each]
+        what = piece.task or f"pretraining, {piece.variant}, {piece.budget}"
+        each[what] += round(seconds[piece.name])
+        count[what] += 1
+    runs_first = sorted(each, key=lambda what: what in study.tasks)
+    lines = [study.title, *(f"  {count[what]} x {what}: {clock(each[what])}" for what in runs_first)]
     total, rest = sum(seconds.values()), sum(seconds[name] for name in left)
     told = "measured on pieces that are done" if results_of(study, out) else "from a short measurement"
     return [
