@@ -32,7 +32,8 @@ from document import write_section
 
 from electra.data.corpus import Corpus
 from electra.study.collect import collect
-from electra.study.file import Budget, read_study
+from electra.study.contents import Budget
+from electra.study.file import read_study
 from electra.study.fitting import measured_seconds, networks_of, with_length
 from electra.study.page import markdown, write_page
 from electra.study.piece import fitted, flops_of

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from electra.errors import ConfigError
-from electra.study.file import Budget, read_study
+from electra.study.contents import Budget
+from electra.study.file import read_study
 from electra.study.pieces import pieces_of
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -14,7 +14,7 @@ from typing import Any
 import electra
 from electra.config import read_json_object
 from electra.errors import ElectraError
-from electra.study.file import Study
+from electra.study.contents import Study
 from electra.study.pieces import pieces_of, results_of, waiting
 from electra.study.rules import cannot, differs_in_question, verdict
 from electra.tasks.statistics import compare_seeds, spread

@@ -17,13 +17,14 @@ Unusual here: all mistakes of a file are told in one error. Paths in a file are 
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from electra.errors import ConfigError, ElectraError, did_you_mean
+from electra.study.contents import DETECTION, UNITS, Budget, Study, TaskPlan, place_of
 from electra.study.detection import ROWS
-from electra.tasks.table import find_split, find_task
+from electra.tasks.table import find_task
 from electra.training.settings import PretrainSettings, preset, read_recipe, settings_from
 from electra.training.tune_data import make_kind
 from electra.training.tune_settings import TuneSettings
@@ -32,68 +33,11 @@ KEYS = (
     "title", "question", "preset", "recipe", "text", "vocab_size", "corpus", "data", "seeds", "evaluations", "reference",
     "budgets", "settings", "variants", "finetune", "tasks",
 )  # fmt: skip
-UNITS = {"minutes": "min", "flops": "FLOP", "tokens": "tok"}
 # Settings that the study decides, from the budget and the seed.
 DECIDED = ("steps", "minutes", "seed", "threads", "eval_every", "checkpoint_every", "keep_checkpoints", "log_every")
 TUNED_BY_US = ("threads", "seed")
 OF_TASKS = ("limit_train", "set")  # beside the settings of fine-tuning
-DETECTION = "detection"  # a task without fine-tuning: detection.py
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+]*")
-
-
-@dataclass(frozen=True, order=True)
-class Budget:
-    """How long a run trains: so many minutes of training, FLOPs or tokens."""
-
-    unit: str
-    amount: float
-
-    @property
-    def name(self) -> str:
-        """Short, for names of files: 2min."""
-        return f"{self.amount:g}{UNITS[self.unit]}"
-
-    def __str__(self) -> str:
-        if self.unit == "minutes":
-            return f"{self.amount:g} minute{'s' * (self.amount != 1)}"
-        return f"{self.amount:.3g} FLOPs" if self.unit == "flops" else f"{self.amount:,.0f} tokens"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskPlan:
-    """A task of fine-tuning: settings, train examples at most (None: all), and settings of its kind.
-
-    Of DETECTION, limit_train is the number of windows.
-    """
-
-    settings: TuneSettings
-    limit_train: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """What a study file says.
-
-    variants   name -> the settings of its runs, seed and length apart
-    changes    name -> what differs from the base, as the file has it
-    reference  the variant that the others are held against
-    text       sources a corpus is made of where `corpus` is None, with a vocabulary of `vocab_size` pieces
-    """
-
-    title: str
-    question: str
-    seeds: tuple[int, ...]
-    budgets: tuple[Budget, ...]
-    evaluations: int  # on held-out text, in a run
-    variants: Mapping[str, PretrainSettings]
-    changes: Mapping[str, Mapping[str, Any]]
-    reference: str
-    tasks: Mapping[str, TaskPlan]
-    corpus: Path | None
-    data: Path | None
-    text: tuple[str, ...]
-    vocab_size: int
 
 
 def read_study(path: Path, *, corpus: Path | None = None, text: Sequence[str] = (), data: Path | None = None) -> Study:
@@ -300,17 +244,6 @@ class _Reader:
     def _check_known(self, held: Mapping[str, Any], known: Sequence[str], where: str) -> None:
         for key in (key for key in held if key not in known):
             self.problems.append(f'"{where}{key}" does not exist{did_you_mean(key, known)}')
-
-
-def place_of(data: Path, name: str) -> Path | None:
-    """The folder of a task's files, or the one above it: DATA, or DATA/glue. Raises DataError where DATA is no folder."""
-    row = find_task(name)
-    for place in (data, data / "glue"):
-        if place == data or place.is_dir():
-            found = [find_split(row, place, split) for split in ("train", "dev")]
-            if all(path is not None for path in found):
-                return place
-    return None
 
 
 def _is_count(value: Any) -> bool:

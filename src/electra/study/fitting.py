@@ -15,7 +15,7 @@ import numpy as np
 from electra.data.corpus import Corpus
 from electra.errors import ConfigError
 from electra.flops import multiplied
-from electra.study.file import Budget
+from electra.study.contents import Budget
 from electra.training.backend import Backend, open_backend
 from electra.training.pretrain import Steps
 from electra.training.settings import PretrainSettings, with_steps

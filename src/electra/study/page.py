@@ -9,7 +9,6 @@ import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,13 @@ table.study tr > :first-child { font-weight: 600; } li { margin: .3rem 0; }
 
 @dataclass(frozen=True)
 class Line:
-    """A variant in a chart. points: (cost, median, lowest, highest) of a budget each; paths: (cost, value) on the way."""
+    """A variant in a chart. points: (cost, median, lowest, highest) of a budget each; paths: (cost, value) on the way.
+
+    number   of the variant, which has one colour in all charts
+    """
 
     label: str
+    number: int
     points: list[tuple[float, float, float, float]]
     paths: list[list[tuple[float, float]]]
 
@@ -91,7 +94,8 @@ def _line(held: Row, variant: str, rows: Sequence[Row], cost: str, scale: float)
     measure = rows[0]["measure"]
     is_held_out = rows[0]["task"] == HELD_OUT
     paths = [_path(run, measure, cost, scale) for run in held["runs"] if run["variant"] == variant and is_held_out]
-    return Line(variant, sorted(points), [path for path in paths if len(path) > 1])
+    number = list(held["variants"]).index(variant)
+    return Line(variant, number, sorted(points), [path for path in paths if len(path) > 1])
 
 
 def _path(run: Row, measure: str, cost: str, scale: float) -> list[tuple[float, float]]:
@@ -109,7 +113,8 @@ def draw(chart: Chart) -> str:
     figure_of, save = matplotlib()
     figure = figure_of(figsize=(6, 3.4), layout="constrained")
     axes = figure.add_subplot()
-    for line, colour, marker in zip(chart.lines, cycle(COLOURS), cycle(MARKERS), strict=False):
+    for line in chart.lines:
+        colour, marker = COLOURS[line.number % len(COLOURS)], MARKERS[line.number % len(MARKERS)]
         for path in line.paths:
             axes.plot(*zip(*path, strict=True), color=colour, linewidth=0.7, alpha=0.45)
         x, middle, low, high = ([point[i] for point in line.points] for i in range(4))

@@ -22,8 +22,8 @@ import electra
 from electra.config import read_json_object
 from electra.errors import FrozenRunError, RunFailedError
 from electra.flops import step_flops as paper_flops
+from electra.study.contents import DETECTION, Budget
 from electra.study.detection import detection_piece
-from electra.study.file import DETECTION, Budget
 from electra.study.fitting import fit, networks_of, step_flops
 from electra.training.encoder import open_encoder
 from electra.training.finetune import finetune

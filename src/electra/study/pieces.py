@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
-from electra.study.file import DETECTION, Budget, Study, place_of
+from electra.study.contents import DETECTION, Budget, Study, place_of
 
 
 @dataclass(frozen=True, kw_only=True)

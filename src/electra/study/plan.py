@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from electra.study.file import Study
+from electra.study.contents import Study
 from electra.study.pieces import pieces_of, results_of, waiting
 from electra.study.times import times_of
 from electra.training.panel import clock

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from electra.study.file import DETECTION
+from electra.study.contents import DETECTION
 from electra.training.settings import PretrainSettings
 
 Row = Mapping[str, Any]

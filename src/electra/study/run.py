@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from electra.config import read_json_object
 from electra.errors import DataError, TryAgainError
-from electra.study.file import Study
+from electra.study.contents import Study
 from electra.study.pieces import Piece, order_of, pieces_of, result_file, waiting
 from electra.training.interrupt import stop_on_signal
 from electra.training.panel import clock

@@ -11,7 +11,7 @@ from typing import Any
 
 from electra.config import ElectraConfig
 from electra.data.corpus import Corpus
-from electra.study.file import DETECTION, Study, place_of
+from electra.study.contents import DETECTION, Study, place_of
 from electra.study.fitting import networks_of, opened_backend, step_seconds, steps_of
 from electra.study.pieces import Piece, pieces_of, results_of
 from electra.tokenization import load_tokenizer
