@@ -10,6 +10,7 @@ from small_run import small_settings
 from electra.data.corpus import Corpus
 from electra.heads import PREFIXES
 from electra.training.backend import open_backend
+from electra.training.held_out import held_out_record
 from electra.training.pretrain import Steps
 from electra.training.schedule import learning_rate
 from electra.weights.files import read_tensors
@@ -57,6 +58,24 @@ def test_twenty_steps_of_one_seed_give_the_same_losses(runs, framework):
 def test_the_losses_fall(runs):
     losses = [values["mlm_loss"] for values in runs["torch"]]
     assert losses[-1] < losses[0] - 0.2
+
+
+@pytest.mark.parametrize("objective", ["electra", "mlm"])
+def test_an_evaluation_keeps_the_same_of_held_out_text(objective, corpus):
+    settings = settings_of(objective=objective)
+    pieces = [f"piece {number}" for number in range(Corpus.open(corpus, "train").vocab_size)]
+    parts = Steps(corpus, "train", settings).held_out()
+    records = {}
+    for name in PREFIXES:
+        backend = backend_of(name, corpus, settings)
+        records[name] = held_out_record(0, parts, [backend.observe(part) for part in parts], pieces)
+    for ours in (records["tf"], records["flax"]):
+        assert ours.keys() == records["torch"].keys()
+        for row, expected in zip(ours["rows"], records["torch"]["rows"], strict=True):
+            for key in ("pieces", "asked", "hidden", "written"):
+                assert row[key] == expected[key], key
+            for key in {"known", "scores"} & expected.keys():
+                np.testing.assert_allclose(row[key], expected[key], atol=2e-4)
 
 
 @pytest.mark.parametrize("other", ["tf", "flax"])

@@ -9,7 +9,7 @@ import pytest
 from electra.weights.matching import NewWeightsWarning
 
 ROOT = Path(__file__).parents[2]
-HOW_TO = ("hugging-face", "tokenizers", "frameworks", "convert", "your-own-data", "finetune")
+HOW_TO = ("hugging-face", "tokenizers", "frameworks", "convert", "your-own-data", "finetune", "watch")
 PAGES = ["README.md", *(f"docs/how-to/{page}.md" for page in HOW_TO)]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from electra.training.tune_data import own_data, split_off
 from electra.training.tune_files import read_lines
 from electra.training.tune_results import chosen_told
 from electra.training.tune_scores import compare_runs
+from electra.weights.checkpoint import read_manifest
 
 HERE = Path(__file__).parent
 CLOCK = {"seconds", "seconds_left", "rows_per_second"}
@@ -139,7 +141,7 @@ def finished(tokenizer, tmp_path_factory):
 
 def test_a_run_leaves_scores_of_every_seed_a_model_its_card_and_a_report(finished):
     assert {path.name for path in finished.iterdir()} == {
-        "settings.json", "dev.jsonl", "seed-0", "seed-1", "results.json", "model", "report.html", "curves.png",
+        "settings.json", "dev.jsonl", "seed-0", "seed-1", "results.json", "model", "report.html", "curves.svg",
     }  # fmt: skip
     assert {path.name for path in (finished / "seed-0").iterdir()} == {
         "settings.json", "metrics.jsonl", "kept", "result.json",
@@ -152,6 +154,9 @@ def test_a_run_leaves_scores_of_every_seed_a_model_its_card_and_a_report(finishe
     card = (finished / "model" / "README.md").read_text()
     assert f"median | {found['spread']['accuracy']['median']:.4f}" in card
     assert chosen_told(found) in card
+    assert "](curves.svg)" in card
+    assert ElementTree.parse(finished / "model" / "curves.svg").getroot().tag.endswith("svg")
+    assert {"README.md", "curves.svg"} <= read_manifest(finished / "model")["files"].keys()
     page = (finished / "report.html").read_text()
     assert "<svg" in page
     assert "What is mixed up" in page

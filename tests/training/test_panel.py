@@ -1,13 +1,18 @@
 """What a person sees of a run: plain lines without a terminal, a live panel on one, a page afterwards."""
 
 import io
+import json
 import re
+from shutil import copytree
 
 import pytest
 
 from electra.errors import DataError
+from electra.training.held_out import tally
 from electra.training.panel import Panel, clock
 from electra.training.report import write_report
+from electra.training.run import RunFolder, read_metrics
+from electra.training.then_and_now import told
 
 TRAIN = {
     "kind": "train", "step": 150, "seconds_left": 3725, "mlm_loss": 4.25, "discriminator_loss": 0.3311, "replaced_share": 0.112,
@@ -55,12 +60,35 @@ def test_times_are_short(seconds, text):
 
 def test_the_page_of_a_run_holds_everything_in_one_file(short_run):
     page = write_report(short_run).read_text()
-    assert page.count("<svg") >= 6
+    assert page.count("<svg") >= 8
     assert "run &lt;one&gt;" in page
     assert not re.findall(r"(?:src|href)=\"(?!#)", page)
     assert not re.findall(r"@import|url\((?!#)", page)
     for text in ("ROC-AUC", "class prior", "batch_size", "discriminator", "torch"):
         assert text in page, text
+
+
+def test_the_page_of_a_run_shows_what_was_caught_at_the_first_evaluation_and_at_the_last(short_run, tmp_path):
+    folder = RunFolder(copytree(short_run, tmp_path / "run"))
+    (last,) = read_metrics(folder.held_out_file)
+    first = json.loads(json.dumps(last)) | {"step": 5}
+    for row in first["rows"]:
+        row["scores"] = [0.9999] * len(row["pieces"])  # suspects everything
+    folder.held_out_file.write_text(json.dumps(first) + "\n" + json.dumps(last) + "\n")
+    page = write_report(folder.path).read_text()
+    for record in (first, last):
+        pairs = [pair for row in record["rows"] for pair in tally(row).items()]
+        for verdict in ("caught", "missed", "alarm"):
+            record[verdict] = sum(count for name, count in pairs if name == verdict)
+        for row in record["rows"]:
+            assert f"<h3>step {record['step']}: {told(row)}</h3>" in page
+    assert first["missed"] == 0 < first["caught"]
+    for verdict in ("caught", "missed", "alarm"):
+        assert page.count(f'<ruby class="{verdict}"') == first[verdict] + last[verdict]
+    assert page.count("</ruby>") == page.count("</rt>")
+    assert "Does it mean what it says?" in page
+    folder.held_out_file.unlink()  # as of a run by an older version
+    assert "then and now" not in write_report(folder.path).read_text()
 
 
 def test_a_page_of_a_run_under_way_is_made_of_what_there_is(short_run, tmp_path):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from small_run import MODEL, small_settings
@@ -16,16 +17,17 @@ from small_run import MODEL, small_settings
 from electra.errors import CorpusError, DataError, FrozenRunError, RunFailedError
 from electra.training.pretrain import Steps, pretrain
 from electra.training.run import RunFolder, find_model, read_metrics
+from electra.weights.checkpoint import read_manifest, verify_manifest
 
 HERE = Path(__file__).parent
 TIMES = {"seconds", "seconds_left", "tokens_per_second"}
 
 
 def contents(run):
-    """Every file of a finished run by its sha256, times of the clock left out."""
+    """Every file of a finished run by its sha256, times of the clock left out, which cards tell too."""
     files = {}
     for path in sorted(run.rglob("*")):
-        if path.is_file() and path.name not in ("metrics.jsonl", "state.json", "manifest.json"):
+        if path.is_file() and path.name not in ("metrics.jsonl", "state.json", "manifest.json", "README.md"):
             files[str(path.relative_to(run))] = hashlib.sha256(path.read_bytes()).hexdigest()
     told = (record for record in read_metrics(run / "metrics.jsonl") if record.get("finding") != "slower")
     return files, [{k: v for k, v in record.items() if k not in TIMES} for record in told]
@@ -41,13 +43,27 @@ def finished(corpus, tmp_path_factory):
 
 def test_a_run_leaves_two_model_folders_its_metrics_and_its_last_checkpoints(finished):
     names = {path.name for path in finished.iterdir()}
-    assert names == {"settings.json", "metrics.jsonl", "checkpoints", "discriminator", "generator"}
+    assert names == {"settings.json", "metrics.jsonl", "held_out.jsonl", "checkpoints", "discriminator", "generator"}
     assert [path.name for path in RunFolder(finished).steps()] == ["step-00000035", "step-00000040"]
     records = list(read_metrics(finished / "metrics.jsonl"))
     assert [r["step"] for r in records if r["kind"] == "train"] == [5, 10, 15, 20, 25, 30, 35, 40]
     last = [r for r in records if r["kind"] == "evaluation"][-1]
     assert last.keys() >= {"mlm_loss", "discriminator_loss", "prior_loss", "roc_auc", "average_precision"}
     assert records[-2]["mlm_loss"] < records[0]["mlm_loss"]
+
+
+def test_both_networks_carry_a_card_with_what_was_measured_and_a_picture_of_it(finished):
+    evaluation = [r for r in read_metrics(finished / "metrics.jsonl") if r["kind"] == "evaluation"][-1]
+    for network in ("discriminator", "generator"):
+        folder = finished / network
+        card = (folder / "README.md").read_text()
+        assert f"| generator loss | {evaluation['mlm_loss']:.3f} |" in card
+        assert "](curves.svg)" in card
+        assert "40 updates of 8 rows of 32 tokens" in card
+        lines = ElementTree.parse(folder / "curves.svg").iterfind(".//{*}polyline")
+        assert len(list(lines)) == (6 if network == "discriminator" else 2)
+        assert {"README.md", "curves.svg"} <= read_manifest(folder)["files"].keys()
+        verify_manifest(folder)
 
 
 def test_transformers_loads_both_networks_of_a_run(finished):

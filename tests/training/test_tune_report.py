@@ -111,6 +111,17 @@ WRONG = {
 }
 
 
+MATRIX, LABELS, SURE = "What is mixed up", "Each label", "Does it mean what it says?"
+DRAWN = {
+    "classification": {MATRIX, LABELS, SURE},
+    "multi-label": {LABELS, SURE},
+    "regression": {"Answers over the truth"},
+    "tagging": {MATRIX, LABELS},
+    "choice": {MATRIX, LABELS, SURE},
+    "answering": {SURE},
+}
+
+
 @pytest.mark.parametrize("kind", WRONG)
 def test_the_page_of_each_kind_shows_what_is_wrong_in_plain_words(kind, tokenizer, tmp_path):
     data = data_of(kind)
@@ -141,5 +152,7 @@ def test_the_page_of_each_kind_shows_what_is_wrong_in_plain_words(kind, tokenize
     assert (">constant answer</text>" in page) == (data.measure in summary["baseline"])  # of the chart
     assert "96 examples, sha256 cccccccccccc</code>" in page
     assert "{'" not in page
-    colours = set(re.findall(r"stroke: (#[0-9a-f]{6})", page))
-    assert {"#2563eb", "#d97706", "#059669"} <= colours
+    colours = set(re.findall(r'polyline points="[^"]+" stroke="([^"]+)"', page))
+    assert {"var(--l0)", "var(--l1)", "var(--l2)"} <= colours  # a line a seed
+    titles = set(re.findall("<section><h2>([^<]+)", page)) - {"Training loss", f"{data.measure} on dev"}
+    assert titles == DRAWN[kind]

@@ -1,6 +1,7 @@
 """The curves of a run while it is written: a page on loopback that reads the run's own files and nothing else.
 
     RUN/metrics.jsonl -> whole lines from a byte on -> the page draws what is new
+    RUN/held_out.jsonl -> the line of one evaluation -> its rows, piece by piece with what became of each
 
 Unusual here: what was read is told by a mark of the file. A run that goes on after a kill writes its metrics anew, so a reader
 with an old mark begins again. Charts and numbers are those of `electra report`.
@@ -10,6 +11,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -17,9 +19,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from electra.errors import DataError, UsageError
+from electra.training.held_out import VERDICTS, judged
 from electra.training.panel import EVALUATED, SHOWN
 from electra.training.report import CHARTS
-from electra.training.run import RunFolder
+from electra.training.run import RunFolder, read_metrics
+from electra.training.styles import style
+from electra.training.then_and_now import told
 
 MOST_BYTES = 1 << 22  # of metrics in one answer
 FILES = {  # address -> (file of this package, content type)
@@ -65,6 +70,7 @@ class Watched:
             "machine": held.get("machine", {}),
             "charts": charts,
             "train": {metric: label for metric, (label, _) in SHOWN.items()},
+            "verdicts": VERDICTS,
             "evaluation": {metric: label for metric, (label, _) in EVALUATED.items()},
         }
 
@@ -95,6 +101,20 @@ class Watched:
             "is_all": len(held) < MOST_BYTES,
             "age": age,
         }
+
+    def held_out(self, step: int) -> dict[str, Any]:
+        """The rows of the evaluation after `step`: {"rows": [{"told", "has_scores", "pieces": [{"text", ...}]}]}.
+
+        Without rows where there is no such evaluation, or the run is older than these files.
+        """
+        path = self.run.held_out_file
+        lines = read_metrics(path) if path.is_file() else iter(())
+        found: dict[str, Any] = next((line for line in lines if line["step"] == step), {"rows": []})
+        rows = [
+            {"told": told(row), "has_scores": "scores" in row, "pieces": [asdict(one) for one in judged(row)]}
+            for row in found["rows"]
+        ]
+        return {"rows": rows}
 
 
 def _record(line: bytes) -> Any:
@@ -127,9 +147,14 @@ def watch(run: Path, port: int) -> int:
     return 0
 
 
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
 def _handler(watched: Watched) -> type[BaseHTTPRequestHandler]:
     page = files("electra.serving")
     shown = {address: (page.joinpath(file).read_bytes(), kind) for address, (file, kind) in FILES.items()}
+    shown["/assets/text.css"] = style("text").encode(), "text/css"
 
     class Handler(BaseHTTPRequestHandler):
         """Fixed addresses; no path of a request reaches the file system."""
@@ -143,10 +168,11 @@ def _handler(watched: Watched) -> type[BaseHTTPRequestHandler]:
             try:
                 if address.path == "/v1/run":
                     return self.json(200, watched.facts())
+                asked = {name: values[0] for name, values in parse_qs(address.query).items()}
                 if address.path == "/v1/records":
-                    asked = {name: values[0] for name, values in parse_qs(address.query).items()}
-                    begin = int(asked["begin"]) if asked.get("begin", "").isdecimal() else 0
-                    return self.json(200, watched.news(begin, asked.get("mark", "")))
+                    return self.json(200, watched.news(_number(asked.get("begin")), asked.get("mark", "")))
+                if address.path == "/v1/held_out":
+                    return self.json(200, watched.held_out(_number(asked.get("step"))))
             except (DataError, OSError) as error:
                 return self.json(503, {"error": {"code": "unreadable", "message": str(error)}})
             return self.json(404, {"error": {"code": "not_found", "message": f"expected one of {', '.join(shown)}"}})

@@ -13,13 +13,12 @@ So several seeds are the default, and what is reported is their median.
 """
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import electra
 from electra.config import ElectraConfig
-from electra.errors import ConfigError, DataError, MissingDependencyError, RunFailedError
+from electra.errors import ConfigError, DataError, RunFailedError
 from electra.heads import HEADS, ORIGINAL_HEADS, Head
 from electra.tasks.task import Kind
 from electra.training.encoder import Encoder
@@ -30,7 +29,7 @@ from electra.training.tune_batches import balanced_weights
 from electra.training.tune_card import model_card
 from electra.training.tune_data import TuneData
 from electra.training.tune_files import Purpose, examples_fingerprint, write_examples, write_text
-from electra.training.tune_report import write_report
+from electra.training.tune_report import curves, write_report
 from electra.training.tune_results import summarise, write_results
 from electra.training.tune_seed import Plan, SeedRun, seed_name
 from electra.training.tune_settings import TuneSettings
@@ -59,7 +58,7 @@ def finetune(
     """Begin a fine-tuning, or continue the one in `run_folder`.
 
     panel   show progress on the terminal
-    report  draw report.html and curves.png at the end; `electra report` does it later too
+    report  draw report.html and curves.svg at the end; `electra report` does it later too
 
     Returns whether it was asked to stop, and what results.json holds: None where it stopped before its end.
     Raises FrozenRunError where the folder holds another run, DataError on examples that cannot be used, RunFailedError
@@ -91,7 +90,7 @@ def finetune(
         )
     _export(run.path, summary, record)
     if report:
-        _report(run.path)
+        write_report(run.path)
     return stop, summary
 
 
@@ -177,10 +176,4 @@ def _export(run: Path, summary: dict[str, Any], record: dict[str, Any]) -> None:
     with write_folder_atomically(run / "model") as stage:
         shutil.copytree(run / f"seed-{summary['chosen']}" / "kept" / "model", stage, dirs_exist_ok=True)
         write_text(stage / "README.md", model_card(summary, record))
-
-
-def _report(run: Path) -> None:
-    try:
-        write_report(run)
-    except MissingDependencyError as error:
-        print(f"no report.html: {error}", file=sys.stderr)
+        write_text(stage / "curves.svg", curves(run, summary))

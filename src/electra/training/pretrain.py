@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,14 +28,17 @@ from electra.data.segments import build_segments
 from electra.errors import CorpusError, RunFailedError
 from electra.flops import step_flops
 from electra.objective import mask_tokens
+from electra.tokenization import load_tokenizer
 from electra.training.backend import Backend, Part, open_backend
 from electra.training.begin import Beginning, begin
+from electra.training.card import write_card
 from electra.training.divergence import Diverged, Jumps, Means, Returns, batch_number
 from electra.training.health import health_of
+from electra.training.held_out import held_out_record
 from electra.training.interrupt import StopRequest, stop_on_signal
 from electra.training.metrics import measure
 from electra.training.panel import Panel, clock
-from electra.training.run import RunFolder
+from electra.training.run import RunFolder, read_metrics
 from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings, with_steps
 
@@ -283,10 +286,20 @@ class Pretraining:
 
     def evaluate(self, step: int, show: bool = False) -> dict[str, float]:
         """Measure both networks on held-out text and write it down."""
-        values = measure([self.backend.observe(part) for part in self.steps.held_out()])
+        parts = self.steps.held_out()
+        observed = [self.backend.observe(part) for part in parts]
+        values = measure(observed)
+        # First what the page of `electra watch` asks for once it has read the line of metrics.
+        self.run.append_held_out(held_out_record(step, parts, observed, self.pieces))
         record = {"kind": "evaluation", "step": step, **self._spent(step), **values}
         self._tell(record, show)
         return values
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """The vocabulary's pieces by id, and placeholders for ids that it skips."""
+        tokenizer = load_tokenizer(self.corpus.tokenizer_folder)
+        return [str(piece) for piece in tokenizer.convert_ids_to_tokens(range(self.corpus.vocab_size))]
 
     def _save(self, step: int) -> None:
         if step == self.saved_at or step == 0:
@@ -309,7 +322,10 @@ class Pretraining:
     def _finish(self, step: int, show: bool) -> None:
         checkpoint = self.run.newest(self.panel.note)
         assert checkpoint is not None
-        self.run.export(checkpoint, list(self.start.networks))
+        facts, records = self.run.settings(), list(read_metrics(self.run.metrics_file))
+        self.run.export(
+            checkpoint, list(self.start.networks), lambda folder, name: write_card(folder, name, facts, records)
+        )
         if show:
             self.panel.note(f"{step:,} steps, {self.tokens:,} tokens in {clock(self.seconds)}")
 

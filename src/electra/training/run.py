@@ -3,11 +3,12 @@
     RUN/settings.json             the settings, resolved, with the fingerprints of corpus and tokenizer; written once
     RUN/metrics.jsonl             one JSON object a line, the truth of the run; kinds: train, evaluation, health,
                                   note, failure
+    RUN/held_out.jsonl            examples of held-out text at each evaluation, see electra.training.held_out
     RUN/returns.json              see electra.training.divergence; only where the run went back to a checkpoint
     RUN/checkpoints/step-N/       discriminator/ and generator/ (plain model folders; with other objectives, see
                                   training/networks.py, theirs), optimizer.safetensors, state.json,
                                   manifest.json with the size and sha256 of each file
-    RUN/discriminator, RUN/generator   the networks of the finished run, each with a manifest for `electra verify`
+    RUN/discriminator, RUN/generator   the networks of the finished run, each with its card and a manifest for `electra verify`
 
 Unusual here: a checkpoint is a folder that appears whole or not at all, and a run continues from the newest whole one.
 """
@@ -35,6 +36,7 @@ class RunFolder:
         self.path = Path(path)
         self.settings_file = self.path / "settings.json"
         self.metrics_file = self.path / "metrics.jsonl"
+        self.held_out_file = self.path / "held_out.jsonl"
         self.checkpoints = self.path / "checkpoints"
 
     def begin(self, record: dict[str, Any]) -> None:
@@ -88,32 +90,36 @@ class RunFolder:
             )
         return None
 
-    def export(self, checkpoint: Path, names: list[str]) -> None:
-        """The networks of a checkpoint as model folders of the run itself."""
+    def export(self, checkpoint: Path, names: list[str], describe: Callable[[Path, str], None]) -> None:
+        """The networks of a checkpoint as model folders of the run itself; `describe` adds to a folder what is said of it."""
         for name in names:
             with write_folder_atomically(self.path / name) as stage:
                 shutil.copytree(checkpoint / name, stage, dirs_exist_ok=True)
+                describe(stage, name)
                 seal(stage)
 
     # -- metrics ------------------------------------------------------------------------------------------------------
 
     def append(self, *records: dict[str, Any]) -> None:
         """Lines of metrics that belong together: one write."""
-        with self.metrics_file.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(record) + "\n" for record in records))
+        _append(self.metrics_file, *records)
+
+    def append_held_out(self, record: dict[str, Any]) -> None:
+        """One line of what an evaluation saw."""
+        _append(self.held_out_file, record)
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of steps that will be made again, and a line that was cut short; what a kill left of this, too."""
-        for leftover in self.path.glob(f".{self.metrics_file.name}.*.tmp"):
-            leftover.unlink()
-        if not self.metrics_file.exists():
-            return
-        kept = [json.dumps(record) for record in read_metrics(self.metrics_file) if record["step"] <= step]
-        _write_text(self.metrics_file, "".join(f"{line}\n" for line in kept))
+        """Drop the lines of steps that will be made again, and a line that was cut short; what a kill left of this, too."""
+        for path in (self.metrics_file, self.held_out_file):
+            for leftover in self.path.glob(f".{path.name}.*.tmp"):
+                leftover.unlink()
+            if path.exists():
+                kept = [json.dumps(record) for record in read_metrics(path) if record["step"] <= step]
+                _write_text(path, "".join(f"{line}\n" for line in kept))
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a metrics.jsonl; a last line cut short by a kill is left out."""
+    """The records of a metrics.jsonl or held_out.jsonl; a last line cut short by a kill is left out."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -142,6 +148,11 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
             yield from _differences(before, now, f"{name}.")
         elif before != now:
             yield f"{name}: was {before!r}, is {now!r}"
+
+
+def _append(path: Path, *records: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(record) + "\n" for record in records))
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -48,6 +48,8 @@ def model_card(summary: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         "",
         *_table(summary),
         "",
+        "![The training loss and the deciding score over the steps of each seed](curves.svg)",
+        "",
         *(THRESHOLD if summary["kind"] == "answering" else ()),
         "Measured on the dev examples alone. What it does on texts of another kind, or in another language, was not measured.",
         "",

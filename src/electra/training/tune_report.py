@@ -1,47 +1,37 @@
 """One HTML page of a fine-tuning: the scores of all seeds, how each learned, and what the chosen model answers wrongly."""
 
 import html
-import io
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
 from electra.errors import DataError
-from electra.tasks.task import Example, Kind, Prediction
-from electra.training.report import STYLE, Level, Series, draw, matplotlib, plot
+from electra.tasks.task import Kind
+from electra.training.chart import line_chart, picture
 from electra.training.run import read_metrics
-from electra.training.tune_files import PREDICTIONS, RESULTS, read_examples, read_lines, read_purpose
+from electra.training.styles import style
+from electra.training.tune_files import PREDICTIONS, RESULTS, read_examples, read_lines, read_purpose, write_text
 from electra.training.tune_mistakes import WEIGHTS, Mistake, mistakes
+from electra.training.tune_pictures import pictures
 from electra.training.tune_results import chosen_told, told
-from electra.weights.files import write_atomically
 
-MOST_LABELS = 20  # of a confusion matrix; of more, the most frequent
 MOST = 10  # mistakes that are shown
 HASH = 12  # characters of a sha256 that are shown
-TABLES = """
-td, th { padding: .15rem .7rem .15rem 0; text-align: right; } .matrix td { min-width: 2.2rem; padding: .25rem .4rem; }
-th:first-child, td:first-child, .words td, .words th { text-align: left; }
-td:first-child { white-space: nowrap; } .words td:nth-child(2) { max-width: 36rem; }
-table + h2, p + h2 { margin-top: 2rem; } .charts { margin-top: 1.5rem; }
-"""
 
 
 def write_report(run: Path, target: Path | None = None) -> Path:
-    """Write the page (default: RUN/report.html), and RUN/curves.png. DataError where the fine-tuning is not finished."""
+    """Write the page (default: RUN/report.html), and RUN/curves.svg. DataError where the fine-tuning is not finished."""
     if not (run / RESULTS).is_file():
         raise DataError(f"{run} has no {RESULTS}: the fine-tuning is not finished")
     summary, record = read_json_object(run / RESULTS), read_json_object(run / "settings.json")
-    charts = _charts(run, summary)
-    write_atomically(run / "curves.png", lambda file: file.write(_png(charts)))
-    page = _page(run, summary, record, charts)
+    write_text(run / "curves.svg", curves(run, summary))
     target = target or run / "report.html"
-    write_atomically(target, lambda file: file.write(page.encode("utf-8")))
+    write_text(target, _page(run, summary, record))
     return target
 
 
-def _page(run: Path, summary: Mapping[str, Any], record: Mapping[str, Any], charts: "Charts") -> str:
+def _page(run: Path, summary: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     heading, lines = html.escape(run.name), [*told(summary)]
     if summary["chosen"] is not None:
         lines.append(chosen_told(summary))
@@ -50,16 +40,16 @@ def _page(run: Path, summary: Mapping[str, Any], record: Mapping[str, Any], char
         for name, values in summary["spread"].items()
     )
     drawn = "".join(
-        f"<section><h2>{title}</h2><p>{text}</p>{draw(series, unit, title, level)}</section>"
-        for title, text, unit, series, level in charts
-        if series
+        f"<section><h2>{title}</h2><p>{text}</p>{drawn}</section>" for title, text, drawn in _charts(run, summary)
     )
+    sheets = style("page", "chart", "text", "tables", "pictures")
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{heading}: ELECTRA fine-tuning</title><style>{STYLE}{TABLES}</style><h1>{heading}</h1>"
+        f"<title>{heading}: ELECTRA fine-tuning</title><style>{sheets}</style><h1>{heading}</h1>"
         f"<p>{html.escape(summary.get('source', summary['task']))} ({summary['kind']}), {html.escape(summary['model'])}.</p>"
         + "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-        + f'<div class="numbers">{boxes}</div><h2>Scores on dev</h2>{_scores(summary)}<div class="charts">{drawn}</div>'
+        + f'<div class="numbers">{boxes}</div><h2>Scores on dev</h2><div class="wide">{_scores(summary)}</div>'
+        f'<div class="charts">{drawn}</div>'
         f"{_answers(run, summary)}<h2>Settings</h2>{_facts(record)}</html>\n"
     )
 
@@ -90,11 +80,9 @@ def _fate(result: Mapping[str, Any]) -> str:
 
 # -- curves -------------------------------------------------------------------------------------------------------------
 
-Charts = list[tuple[str, str, str, Series, Level | None]]  # title, what to look for, label of y, lines, the baseline
 
-
-def _charts(run: Path, summary: Mapping[str, Any]) -> Charts:
-    """The training loss and the deciding score over the steps of each seed."""
+def _charts(run: Path, summary: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Title, what to look for, and drawing of the training loss and the deciding score over the steps of each seed."""
     measure, losses, scores = summary["measure"], [], []
     for seed in summary["seeds"]:
         records = list(read_metrics(run / f"seed-{seed}" / "metrics.jsonl"))
@@ -103,71 +91,31 @@ def _charts(run: Path, summary: Mapping[str, Any]) -> Charts:
         scores.append((f"seed {seed}", [(r["step"], r["scores"][measure]) for r in evaluations]))
     always = summary["baseline"].get(measure)
     level = None if always is None else ("constant answer", always)
-    losses, scores = ([line for line in lines if line[1]] for lines in (losses, scores))
-    return [
+    for title, text, unit, lines, dashed in (
         ("Training loss", "Of single batches. A run that stays high, or returns there, learned nothing.", "loss", losses, None),
         (f"{measure} on dev", "Seeds that scatter say how much a single run is worth.", measure, scores, level),
-    ]  # fmt: skip
+    ):  # fmt: skip
+        if series := [line for line in lines if line[1]]:
+            yield title, text, line_chart(series, title=title, unit=unit, level=dashed)
 
 
-def _png(charts: Charts) -> bytes:
-    figure_of, _ = matplotlib()
-    figure = figure_of(figsize=(10, 3.6), layout="constrained", dpi=150)
-    for place, (title, _, unit, series, level) in enumerate(charts, start=1):
-        axes = figure.add_subplot(1, len(charts), place)
-        plot(axes, series, unit, level)
-        axes.set_title(title)
-    held = io.BytesIO()
-    figure.savefig(held, format="png", metadata={"Software": None})
-    return held.getvalue()
+def curves(run: Path, summary: Mapping[str, Any]) -> str:
+    """The same as one SVG, for the model card."""
+    return picture([(title, drawn) for title, _, drawn in _charts(run, summary)], "How each seed learned")
 
 
 # -- what is answered wrongly -------------------------------------------------------------------------------------------
 
 
 def _answers(run: Path, summary: Mapping[str, Any]) -> str:
-    """What the chosen model mixes up on dev, and examples of it."""
+    """What the chosen model answers on dev: as pictures, and examples of what is wrong."""
     if summary["chosen"] is None:
         return ""
     kept = run / f"seed-{summary['chosen']}" / "kept"
     kind, examples = read_purpose(kept / "model").kind, read_examples(run / "dev.jsonl", summary["kind"])
     predictions = list(read_lines(kept / PREDICTIONS))
     wrong = _wrong(kind, mistakes(kind, examples, predictions), len(examples))
-    return f"{_confusion(kind, examples, predictions)}<h2>What is wrong</h2>{wrong}"
-
-
-def _confusion(kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]) -> str:
-    """Rows are the truth, columns the answers; empty for kinds without classes."""
-    pairs = Counter(pair for e, p in zip(examples, predictions, strict=True) for pair in _pairs(kind, e, p))
-    if not pairs:
-        return ""
-    counts: Counter[str] = Counter()
-    for (truth, answer), count in pairs.items():
-        counts[truth] += count
-        counts[answer] += 0
-    labels = [label for label, _ in counts.most_common(MOST_LABELS)]
-    totals = {label: sum(count for (truth, _), count in pairs.items() if truth == label) or 1 for label in labels}
-    head = "<tr><th>truth \\ answer" + "".join(f"<th>{html.escape(label)}" for label in labels)
-    rows = "".join(
-        f"<tr><th>{html.escape(truth)}" + "".join(_cell(pairs[truth, answer], totals[truth]) for answer in labels)
-        for truth in labels
-    )
-    more = f" The {MOST_LABELS} most frequent of {len(counts)}." if len(counts) > MOST_LABELS else ""
-    return (
-        f"<h2>What is mixed up</h2><p>By the chosen model on dev; rows are the truth, columns the answers.{more}</p>"
-        f'<table class="matrix">{head}{rows}</table>'
-    )
-
-
-def _cell(count: int, total: int) -> str:
-    return f'<td style="background: rgb(37 99 235 / {0.6 * count / total:.2f})">{count:,}'
-
-
-def _pairs(kind: Any, example: Any, prediction: Prediction) -> Sequence[tuple[str, str]]:
-    if "tags" in prediction:
-        return [] if example.tags is None else list(zip(kind.learned(example), prediction["tags"], strict=True))
-    label = getattr(example, "label", None)
-    return [] if label is None or "label" not in prediction else [(str(label), str(prediction["label"]))]
+    return f"{pictures(kind, examples, predictions)}<h2>What is wrong</h2>{wrong}"
 
 
 def _wrong(kind: Kind, found: Sequence[Mistake], count: int) -> str:
@@ -185,7 +133,7 @@ def _wrong(kind: Kind, found: Sequence[Mistake], count: int) -> str:
     }.get(weight, "the surest first")
     return (
         f"<p>{len(found):,} of {count:,} dev examples, by the chosen model; {order}. Look whether the truth is right.</p>"
-        f'<table class="words"><tr><th>example<th>text<th>truth<th>answer<th>{weight}{rows}</table>'
+        f'<div class="wide"><table class="words"><tr><th>example<th>text<th>truth<th>answer<th>{weight}{rows}</table></div>'
     )
 
 

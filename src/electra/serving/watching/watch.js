@@ -6,7 +6,11 @@ const SILENT = 180; // seconds without a record after which a run does not count
 const MOST_POINTS = 400; // of a curve; of more, the means of neighbours are drawn
 const WIDTH = Math.min(460, innerWidth - 66), HEIGHT = 210, LEFT = 46, BOTTOM = 22, TOP = 8, RIGHT = 8;
 const byId = (id) => document.getElementById(id);
-const state = { facts: null, records: [], mark: "", end: 0, age: 0 };
+const state = { facts: null, records: [], mark: "", end: 0, age: 0, text: "" };
+const EXPLAINED = {
+  true: "Some words are the generator's. Above them stands the word they replaced, and the discriminator's probability that there is something wrong.",
+  false: "Some words were hidden. The network's guesses stand in the text; above wrong ones the right word, with the probability it was given.",
+};
 
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -71,6 +75,7 @@ async function look() {
     state.facts ??= await get("v1/run");
     const hasNews = await read();
     if (hasNews) show();
+    await showText();
     byId("status").classList.toggle("news", hasNews);
     byId("error").hidden = true;
   } catch (error) {
@@ -117,6 +122,47 @@ function show() {
   byId("charts").replaceChildren(...facts.charts.map(chart).filter(Boolean));
   if (!byId("settings").firstChild) showSettings();
 }
+
+// ------------------------------------------------------------------------------------------------------------------ held-out text
+
+/** The rows of the evaluation that is chosen: the newest, until somebody chooses another. */
+async function showText() {
+  const steps = [...new Set(state.records.filter((record) => record.kind === "evaluation").map((record) => record.step))];
+  const chooser = byId("evaluations"), followsNewest = chooser.value === chooser.max;
+  chooser.max = Math.max(0, steps.length - 1);
+  if (followsNewest) chooser.value = chooser.max;
+  const step = steps[chooser.value], shown = `${state.mark} ${step}`;
+  if (state.text === shown) return;
+  const { rows } = step === undefined ? { rows: [] } : await get(`v1/held_out?step=${step}`);
+  if (steps[chooser.value] !== step) return; // another one was chosen meanwhile
+  byId("text").hidden = rows.length === 0;
+  byId("text").querySelector("label").hidden = steps.length < 2;
+  state.text = shown;
+  if (!rows.length) return;
+  chooser.setAttribute("aria-valuetext", `after step ${brief(step)}`);
+  const hasScores = rows[0].has_scores, found = new Set(rows.flatMap((row) => row.pieces.map((piece) => piece.verdict)));
+  byId("caption").textContent = `${hasScores ? "What it catches" : "What it guesses"}, after step ${brief(step)}`;
+  byId("explained").textContent = EXPLAINED[hasScores];
+  byId("legend").replaceChildren(...Object.entries(state.facts.verdicts).filter(([verdict]) => found.has(verdict))
+    .map(([verdict, meaning]) => make("li", {}, make("span", { class: classOf(verdict, hasScores) }, meaning))));
+  byId("rows").replaceChildren(...rows.map((row) => make("div", {}, make("h3", {}, row.told),
+    make("p", { class: "judged" }, ...row.pieces.flatMap((one, place) => [one.is_glued || !place ? "" : " ", piece(one, hasScores)])))));
+}
+
+/** Without a discriminator a right guess is the aim; beside one it leaves nothing to catch. */
+const classOf = (verdict, hasScores) => (verdict === "restored" && !hasScores ? "restored right" : verdict);
+
+/** A piece of text, with what stood there and the probability above it where there is something to say. */
+function piece(one, hasScores) {
+  if (one.verdict === "") return one.text;
+  if (one.verdict === "special") return make("span", { class: "special" }, one.text);
+  const meaning = state.facts.verdicts[one.verdict], percent = one.percent === null ? "" : `${one.percent}%`;
+  const marks = { class: classOf(one.verdict, hasScores), title: one.verdict === "restored" ? `${meaning}, ${percent}` : meaning };
+  if (one.verdict === "restored") return make("span", marks, one.text);
+  return make("ruby", marks, one.text, make("rt", {}, [one.original, percent].filter(Boolean).join(" ")));
+}
+
+// ------------------------------------------------------------------------------------------------------------------ numbers and charts
 
 const boxes = (record, labels) => Object.entries(labels).filter(([metric]) => record[metric] !== undefined && record[metric] !== null)
   .map(([metric, label]) => make("div", {}, make("dt", {}, label), make("dd", {}, shown(metric, record[metric]))));
@@ -189,4 +235,5 @@ function chart({ title, text, unit, lines }) {
   return make("figure", {}, make("figcaption", {}, make("h2", {}, unit ? `${title}, ${unit.replace("loss, ", "")}` : title), make("p", {}, text)), svg, legend);
 }
 
+byId("evaluations").addEventListener("input", () => showText().catch(() => {})); // the next look tells what is wrong
 look();

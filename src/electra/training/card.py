@@ -1,0 +1,102 @@
+"""The model card of a pretrained network and the picture beside it, made from what was measured and nothing else."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from electra.training.chart import line_chart, picture
+from electra.training.panel import EVALUATED, clock
+from electra.training.report import CHARTS, points_of
+from electra.weights.files import write_atomically
+
+CARD, PICTURE = "README.md", "curves.svg"
+
+# network -> what it does, and which charts of the report show how it learned
+ABILITIES = {
+    "discriminator": (
+        "says of each token of a text whether another network put it there. Its encoder is what fine-tuning begins with",
+        ("Discriminator against knowing nothing", "Ranking of replaced tokens, held-out"),
+    ),
+    "generator": (
+        "names the tokens that are hidden in a text ([MASK]). It made the replacements that the discriminator learned from, and "
+        "proposes other words where that finds one wrong",
+        ("Generator",),
+    ),
+    "masked_lm": (
+        "names the tokens that are hidden in a text ([MASK]). Its encoder is what fine-tuning begins with",
+        ("Generator",),
+    ),
+}
+
+
+def write_card(folder: Path, network: str, facts: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
+    """Write README.md and curves.svg into the model folder of a network, from a run's settings.json and metrics."""
+    _, wanted = ABILITIES.get(network, ("", ("Generator",)))
+    charts = []
+    for title, _, unit, lines in CHARTS:
+        series = [(label, points_of(records, kind, metric)) for kind, metric, label in lines]
+        series = [(label, points) for label, points in series if points]
+        if title in wanted and series:
+            charts.append((title, line_chart(series, title=title, unit=unit)))
+    if charts:
+        _write(folder / PICTURE, picture(charts, "How it learned"))
+    _write(folder / CARD, model_card(network, facts, records, has_picture=bool(charts)))
+
+
+def model_card(
+    network: str, facts: Mapping[str, Any], records: Sequence[Mapping[str, Any]], *, has_picture: bool
+) -> str:
+    """README.md of a network's folder: what it does, what it reached, how it was made."""
+    settings = facts["settings"]
+    ability, _ = ABILITIES.get(network, ("was trained beside the others of its run", ()))
+    last: Mapping[str, Any] = next((record for record in reversed(records) if record["kind"] == "train"), {})
+    begun = facts.get("init_from", {}).get("sources", [])
+    machine = facts["machine"]
+    lines = [
+        "---",
+        "library_name: electra",
+        f"tags: [electra, pretraining, {network}]",
+        "---",
+        f"# ELECTRA {network.replace('_', ' ')}, {settings['size']}",
+        "",
+        f"The network {ability}.",
+        "",
+        "## What it reached",
+        "",
+        *_reached(records, settings),
+        *(["![Loss and measures over the steps](curves.svg)", ""] if has_picture else []),
+        "Texts of another kind, or of another language, were not measured. What it is worth for a task is known after",
+        "fine-tuning, `electra finetune`.",
+        "",
+        "## How it was made",
+        "",
+        f"- objective {settings['objective']}: {settings['steps']:,} updates of {settings['batch_size']} rows of "
+        f"{settings['max_length']} tokens, {last.get('tokens', 0):,} tokens in all, learning rate {settings['learning_rate']:g}, "
+        f"seed {settings['seed']}",
+        *([f"- it began with the weights of {', '.join(f'`{source}`' for source in begun)}"] if begun else []),
+        f"- {clock(last.get('seconds', 0))} of training on {machine['device']}, {machine['precision']}, {machine['threads']} "
+        f"threads, {machine['framework']}, electra {facts['electra']}",
+        f"- fingerprints: corpus `{facts['corpus']['fingerprint'][:16]}`, tokenizer `{facts['corpus']['tokenizer'][:16]}`",
+        "",
+        "All settings are in settings.json of the run.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _reached(records: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[str]:
+    last = next((record for record in reversed(records) if record["kind"] == "evaluation"), None)
+    if last is None:
+        return ["It was not evaluated: the corpus has no held-out text.", ""]
+    rows = [f"| {label} | {form.format(last[key])} |" for key, (label, form) in EVALUATED.items() if key in last]
+    return [
+        f"On at most {settings['eval_rows']:,} rows of held-out text, after step {last['step']:,}; losses in nats:",
+        "",
+        "| measure | |",
+        "|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode("utf-8")))
