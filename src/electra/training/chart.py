@@ -19,7 +19,7 @@ LEFT, RIGHT, BOTTOM, LINE = 50, 12, 38, 18  # margins, and the height of a line 
 MANY = 240  # points of a curve; of more, the means of neighbours are drawn, with all of them as a band
 FEW = 40  # points up to which each is marked
 MOST = 6  # lines up to which each has a colour of its own; the next ones are dashed
-CHARACTER = 6.4  # width of one in the legend, about
+CHARACTER = 7.2  # width of one in the legend, about
 
 
 def line_chart(
@@ -62,11 +62,14 @@ def picture(charts: Sequence[tuple[str, str]], title: str) -> str:
 
 
 def brief(value: float) -> str:
-    """Numbers as people read them: 12,345; 0.123; 2.1e-06."""
+    """Numbers as people read them: 12,345; 0.123; 2.1e-6."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if size >= 0.001 or not size else f"{value:.1e}"
+    if size >= 0.001 or not size:
+        return f"{value:.3g}"
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"
 
 
 class _Frame:
@@ -99,7 +102,7 @@ def _spans(series: Series, level: Level | None) -> tuple[tuple[float, float], tu
 
 def _ticks(low: float, high: float) -> list[float]:
     """Round values between two: at most six."""
-    rough = (high - low) / 4
+    rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next((n * power for n in (1, 2, 5) if n * power >= rough * 0.999), 10 * power)
     first = math.ceil(low / step - 1e-9)

@@ -32,7 +32,7 @@ function brief(value) {
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
   if (size >= 100) return value.toFixed(0);
-  return size >= 0.001 || size === 0 ? String(Number(value.toPrecision(3))) : value.toExponential(1);
+  return size >= 0.001 || size === 0 ? String(Number(value.toPrecision(3))) : String(Number(value.toPrecision(2)).toExponential());
 }
 
 const isShare = (metric) => /accuracy|share/.test(metric);
@@ -186,7 +186,7 @@ function points({ kind, metric }) {
 
 /** Round values between two: at most six. */
 function ticks(low, high) {
-  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find((n) => n * power >= rough) * power;
+  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find((n) => n * power >= rough) * power;
   const found = [];
   for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) found.push(Number(value.toPrecision(12)));
   return found;
