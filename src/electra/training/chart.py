@@ -17,7 +17,7 @@ Level = tuple[str, float]  # label, value
 WIDTH, HEIGHT = 460, 250  # of the drawing; pages scale it
 LEFT, RIGHT, BOTTOM, LINE = 50, 12, 38, 18  # margins, and the height of a line of the legend
 MANY = 240  # points of a curve; of more, the means of neighbours are drawn, with all of them as a band
-FEW = 40  # points up to which each is marked
+FEW = 24  # points up to which each is marked
 MOST = 6  # lines up to which each has a colour of its own; the next ones are dashed
 CHARACTER = 7.2  # width of one in the legend, about
 
