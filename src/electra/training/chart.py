@@ -17,7 +17,7 @@ Level = tuple[str, float]  # label, value
 WIDTH, HEIGHT = 460, 250  # of the drawing; pages scale it
 LEFT, RIGHT, BOTTOM, LINE = 50, 12, 38, 18  # margins, and the height of a line of the legend
 MANY = 240  # points of a curve; of more, the means of neighbours are drawn, with all of them as a band
-FEW = 24  # points up to which each is marked
+FEW = 36  # points up to which each is marked
 MOST = 6  # lines up to which each has a colour of its own; the next ones are dashed
 CHARACTER = 7.2  # width of one in the legend, about
 
@@ -36,7 +36,7 @@ def line_chart(
     if level is not None:
         entries.append((level[0], 'class="level"'))
     legend, top = _legend(entries if len(entries) > 1 else [])
-    top += LINE if unit else 8
+    top += LINE + 4 if unit else 8
     frame = _Frame(*spans, top)
     body = [_axes(frame, x, unit), *(_curve(frame, i, points, is_joined) for i, (_, points) in enumerate(series))]
     if level is not None:
@@ -119,7 +119,7 @@ def _axes(frame: _Frame, x: str, unit: str) -> str:
         anchor = "start" if place < LEFT + 1 else "end" if place > WIDTH - RIGHT - 20 else "middle"
         parts.append(_text(place, HEIGHT - BOTTOM + 16, brief(value), anchor))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, x, "middle"))
-    return "".join(parts) + (_text(4, frame.top - 8, unit, "start") if unit else "")
+    return "".join(parts) + (_text(4, frame.top - 11, unit, "start") if unit else "")
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> tuple[str, float]:
