@@ -64,7 +64,8 @@ def test_a_picture_of_several_charts_is_one_file_with_its_style():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(12345.6, "12,346"), (0.12345, "0.123"), (2.1e-6, "2.1e-6"), (3e-4, "3e-4"), (0, "0"), (-3.0, "-3")]
+    ("value", "text"),
+    [(12345.6, "12,346"), (0.12345, "0.123"), (2.1e-6, "2.1e-6"), (3e-4, "3e-4"), (0, "0"), (-3.0, "-3")],
 )
 def test_numbers_are_short(value, text):
     assert brief(value) == text

@@ -107,6 +107,19 @@ def test_without_a_discriminator_the_best_guesses_are_right_or_wrong():
         assert verdicts == truth
 
 
+def test_a_discriminator_that_is_asked_about_some_tokens_is_shown_and_counted_for_those():
+    (batch, masked), seen = part(2)
+    judged_at = np.zeros_like(batch.attention_mask)
+    for number in range(2):
+        judged_at[number, masked.positions[number][masked.weights[number] > 0]] = 1
+    record = record_of(((batch, masked), replace(seen, judged=judged_at)))
+    assert sum(record["scores"]["original"] + record["scores"]["replaced"]) == judged_at.sum()
+    for row in record["rows"]:
+        assert [place for place, score in enumerate(row["scores"]) if score is not None] == row["asked"]
+        assert {one.verdict for one in judged(row)} <= {"caught", "missed", "alarm", "restored", "special", ""}
+        assert "alarm" not in {one.verdict for place, one in enumerate(judged(row)) if place not in row["asked"]}
+
+
 def test_rows_come_from_all_over_the_held_out_text_and_few_rows_are_all_shown():
     parts = [part(5, seed=seed) for seed in range(4)]
     first = [row["pieces"] for row in record_of(*parts)["rows"]]

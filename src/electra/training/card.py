@@ -18,20 +18,31 @@ ABILITIES = {
         ("Discriminator against knowing nothing", "Ranking of replaced tokens, held-out"),
     ),
     "generator": (
-        "names the tokens that are hidden in a text ([MASK]). It made the replacements that the discriminator learned from, and "
-        "proposes other words where that finds one wrong",
+        "names the tokens that are hidden in a text ([MASK]). It made the replacements that the main network learned from",
         ("Generator",),
     ),
     "masked_lm": (
-        "names the tokens that are hidden in a text ([MASK]). Its encoder is what fine-tuning begins with",
-        ("Generator",),
+        "names the tokens of a text that are hidden ([MASK]) or replaced, as its objective asks. Its encoder is what fine-tuning "
+        "begins with",
+        ("Predictions of the main network",),
     ),
+    "generator_ltr": ("is an encoder that reads a text from its beginning", ("Two towers",)),
+    "generator_rtl": ("is an encoder that reads a text from its end", ("Two towers",)),
+    "cloze": ("names each token of a text from what two towers read on either side of it", ("Two towers",)),
 }
+ENERGY = "gives each token of a text an energy: the higher, the less it belongs there. Its encoder can be fine-tuned"
+
+
+def _ability(network: str, objective: str) -> tuple[str, tuple[str, ...]]:
+    ability, charts = ABILITIES[network]
+    if objective == "electric" and network == "discriminator":
+        return ENERGY, charts
+    return ability, ("Generator",) if objective == "mlm" else charts
 
 
 def write_card(folder: Path, network: str, facts: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
     """Write README.md and curves.svg into the model folder of a network, from a run's settings.json and metrics."""
-    _, wanted = ABILITIES.get(network, ("", ("Generator",)))
+    _, wanted = _ability(network, facts["settings"]["objective"])
     charts = []
     for title, _, unit, lines in CHARTS:
         series = [(label, points_of(records, kind, metric)) for kind, metric, label in lines]
@@ -48,7 +59,7 @@ def model_card(
 ) -> str:
     """README.md of a network's folder: what it does, what it reached, how it was made."""
     settings = facts["settings"]
-    ability, _ = ABILITIES.get(network, ("was trained beside the others of its run", ()))
+    ability, _ = _ability(network, settings["objective"])
     last: Mapping[str, Any] = next((record for record in reversed(records) if record["kind"] == "train"), {})
     begun = facts.get("init_from", {}).get("sources", [])
     machine = facts["machine"]

@@ -9,9 +9,11 @@ RUN/held_out.jsonl has a line for each evaluation:
         hidden    of each, 1 where the generator saw [MASK] there, 0 where it saw the piece
         written   of each, the piece it wrote: its sample or, without a discriminator, its best guess
         known     of each, the probability it gave the piece that stood there
-        scores    of each piece, the discriminator's probability that it was replaced; absent without a discriminator
-    scores  all real tokens by the discriminator's logit, between EDGES: counts of `original` and of `replaced` ones, and
-            their mean `probability`; absent without a discriminator
+        scores    of each piece, the discriminator's probability that it was replaced, null where it was not asked
+    scores  all tokens it was asked about by the discriminator's logit, between EDGES: counts of `original` and of `replaced`
+            ones, and their mean `probability`
+
+Both scores are absent where no network says what was replaced.
 
 Unusual here: nothing is computed for it. It is what the evaluation needs anyway, looked at in NumPy.
 """
@@ -67,7 +69,9 @@ def _row(part: Part, seen: Observed, row: int, pieces: Sequence[str]) -> Row:
         "known": _rounded(np.exp(-seen.mlm_errors[row][asked])),
     }
     if seen.logits is not None:
-        held["scores"] = _rounded(probability(seen.logits[row][shown]))
+        asked_about = np.ones(len(shown), bool) if seen.judged is None else seen.judged[row][shown] > 0
+        scores = _rounded(probability(seen.logits[row][shown]))
+        held["scores"] = [score if is_asked else None for score, is_asked in zip(scores, asked_about, strict=True)]
     return held
 
 
@@ -83,8 +87,8 @@ def _written(masked: Masked, seen: Observed, row: int, length: int) -> np.ndarra
 
 
 def _counted(observed: Sequence[Observed]) -> dict[str, list[Any]]:
-    logits = np.concatenate([b.logits[b.real > 0] for b in observed]).astype(np.float64)  # type: ignore[index]
-    replaced = np.concatenate([b.is_replaced[b.real > 0] for b in observed]).astype(bool)  # type: ignore[index]
+    logits = np.concatenate([batch.asked("logits") for batch in observed]).astype(np.float64)
+    replaced = np.concatenate([batch.asked("is_replaced") for batch in observed]).astype(bool)
     bins = np.searchsorted(EDGES, logits, side="right")
 
     def count(chosen: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -147,13 +151,16 @@ def judged(row: Mapping[str, Any]) -> Iterator[Judged]:
         yield Judged(
             text=text.removeprefix("##"),
             is_glued=text.startswith("##"),
-            verdict=_verdict(place in written, text != piece, score) or "special" * (piece in ("[CLS]", "[SEP]")),
+            verdict=_verdict(place in written, text != piece, score, "scores" in row)
+            or "special" * (piece in ("[CLS]", "[SEP]")),
             original=piece if text != piece else "",
             percent=None if value is None else round(100 * value),
         )
 
 
-def _verdict(is_asked: bool, is_other: bool, score: float | None) -> str:
+def _verdict(is_asked: bool, is_other: bool, score: float | None, is_judged: bool) -> str:
+    if is_judged and score is None:
+        return ""
     if score is None:
         return ("wrong" if is_other else "restored") if is_asked else ""
     if is_other:
