@@ -99,7 +99,7 @@ def test_a_checkpoint_continues_in_another_framework(other, corpus, tmp_path):
 
 OTHERS = {
     "replace_mlm": dict(embedding_sharing="none"),
-    "all_tokens_mlm": dict(final_temperature=2.0),
+    "all_tokens_mlm": dict(final_temperature=2.0, generator="fixed", embedding_sharing="none", generator_width=None),
     "gdes": dict(objective="electra", embedding_sharing="gdes"),
     "electra_masked_only": dict(embedding_sharing="tokens"),
     "electric": dict(generator="two_towers"),
@@ -107,8 +107,9 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", list(OTHERS)[: examples(3, len(OTHERS))])
-def test_other_objectives_make_the_same_steps_and_folders_in_every_framework(name, corpus, tmp_path):
-    settings = settings_of(**(dict(objective=name) | OTHERS[name]))
+def test_other_objectives_make_the_same_steps_and_folders_in_every_framework(name, corpus, short_run, tmp_path):
+    folder = {"generator_folder": str(short_run / "generator")} if OTHERS[name].get("generator") == "fixed" else {}
+    settings = settings_of(**(dict(objective=name) | OTHERS[name] | folder))
     settings = replace(settings, model=settings.model | {"num_hidden_layers": 1})
     found = {}
     for framework in PREFIXES:
@@ -120,6 +121,10 @@ def test_other_objectives_make_the_same_steps_and_folders_in_every_framework(nam
         if framework == "torch":
             backend.save(tmp_path / "torch")
             found["torch"] = train(backend, corpus, settings, range(2))
+        if folder:
+            backend.save(tmp_path / "after")
+            before, after = (read_tensors(tmp_path / at / "generator/model.safetensors") for at in (framework, "after"))
+            assert all(np.array_equal(array, after[key]) for key, array in before.items())
     files = [path.relative_to(tmp_path / "torch") for path in (tmp_path / "torch").rglob("*.safetensors")]
     assert len(files) == len(settings.networks(200, 0)) + 1
     for framework in ("tf", "flax"):

@@ -52,7 +52,8 @@ def main(words: list[str]) -> int:
     if stop.signal:
         return stop.exit_code
     encoder = MAIN[command.settings.objective][0]
-    print(f"the {encoder} is in {command.run / encoder}; look at it:", file=sys.stderr)
-    print(f'  electra inspect {command.run} "The quick brown fox fake over the lazy dog"', file=sys.stderr)
+    print(f"the {encoder} is in {command.run / encoder}; look at the run:", file=sys.stderr)
+    if encoder == "discriminator":
+        print(f'  electra inspect {command.run} "The quick brown fox fake over the lazy dog"', file=sys.stderr)
     print(f"  electra report {command.run}", file=sys.stderr)
     return 0
