@@ -216,6 +216,7 @@ def test_rows_of_a_batch_are_a_pure_function_of_the_step(corpus):
 def test_mlm_trains_one_network(corpus, tmp_path):
     pretrain(small_settings(objective="mlm", steps=10), corpus, tmp_path / "run", panel=False)
     assert (tmp_path / "run" / "masked_lm" / "model.safetensors").is_file()
+    assert "generator" not in (tmp_path / "run" / "masked_lm" / "README.md").read_text()
     assert not (tmp_path / "run" / "generator").exists()
 
 

@@ -48,7 +48,8 @@ def write_card(folder: Path, network: str, facts: Mapping[str, Any], records: Se
         series = [(label, points_of(records, kind, metric)) for kind, metric, label in lines]
         series = [(label, points) for label, points in series if points]
         if title in wanted and series:
-            charts.append((title, line_chart(series, title=title, unit=unit)))
+            above = "Hidden tokens" if network == "masked_lm" and title == "Generator" else title
+            charts.append((above, line_chart(series, title=above, unit=unit)))
     if charts:
         _write(folder / PICTURE, picture(charts, "How it learned"))
     _write(folder / CARD, model_card(network, facts, records, has_picture=bool(charts)))
@@ -98,7 +99,12 @@ def _reached(records: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) 
     last = next((record for record in reversed(records) if record["kind"] == "evaluation"), None)
     if last is None:
         return ["It was not evaluated: the corpus has no held-out text.", ""]
-    rows = [f"| {label} | {form.format(last[key])} |" for key, (label, form) in EVALUATED.items() if key in last]
+    is_alone = settings["objective"] == "mlm"  # no generator, but the one network there is
+    rows = [
+        f"| {label.removeprefix('generator ') if is_alone else label} | {form.format(last[key])} |"
+        for key, (label, form) in EVALUATED.items()
+        if key in last
+    ]
     return [
         f"On at most {settings['eval_rows']:,} rows of held-out text, after step {last['step']:,}; losses in nats:",
         "",

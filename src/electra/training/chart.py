@@ -47,7 +47,10 @@ def line_chart(
 
 
 def picture(charts: Sequence[tuple[str, str]], title: str) -> str:
-    """Charts side by side as one SVG file that needs no page around it; each with the line above it."""
+    """Charts side by side as one SVG file; each with the line above it.
+
+    It brings its ground: a page around it may be light where the reader's own colours are dark.
+    """
     name, width, height = html.escape(title, quote=True), max(1, len(charts)) * WIDTH, HEIGHT + 2 * LINE
     placed = "".join(
         f'<text x="{i * WIDTH + LEFT}" y="{LINE + 2}" style="font-size: 14px; font-weight: 600">{html.escape(above)}</text>'
@@ -57,7 +60,7 @@ def picture(charts: Sequence[tuple[str, str]], title: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{name}" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
-        f"<style>{style('chart')}</style>{placed}</svg>\n"
+        f'<style>{style("chart")}</style><rect class="under" width="{width}" height="{height}"/>{placed}</svg>\n'
     )
 
 

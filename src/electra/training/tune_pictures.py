@@ -73,7 +73,7 @@ def _cell(count: int, total: int, is_right: bool) -> str:
     if not count:
         return '<td class="none">0'
     tint = "caught" if is_right else "missed"
-    return f'<td style="--tint: var(--{tint}); --share: {15 + 85 * count / total:.0f}%">{count:,}'
+    return f'<td style="--tint: var(--{tint}); --share: {30 + 70 * count / total:.0f}%">{count:,}'
 
 
 Marks = dict[str, tuple[int, int, int]]  # label -> answered rightly, answered, true
