@@ -1,16 +1,20 @@
 # make demo    set up and train a tiny ELECTRA on text this installation brings (no download beyond it, six minutes on two cores)
 # make test    set up and run the tests
 # make check   format, lint, types
-# make nightly the tests, with many more random examples
+# make nightly the tests, with many more random examples, and fuzz
+# make fuzz    every parser and the server, given damaged files and requests for MINUTES each (10)
+# make soak    a run of MINUTES (60), killed every minute or two, ends with the bytes of one that was left alone
+# make audit   known vulnerabilities of what is installed; asks the network, which nothing else does
 # make bench   everything beside its peers, tables and pictures into docs/results.md (half an hour on two cores left alone)
 # make docs    write docs/reference again, from the docstrings and the examples
+# make reliability  write docs/reliability.md again, from the results of the tests of faults
 PYTHON ?= python3
 # Where the plain torch wheel carries CUDA and none is wanted: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 BENCHMARKS := pretraining step_profile inference tokenization tuning_step checkpoint startup serving scaling
 
-.PHONY: demo setup test nightly check docs bench
+.PHONY: demo setup test nightly fuzz soak audit check docs reliability bench
 
 .venv/product: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -39,6 +43,21 @@ test: .venv/development
 
 nightly: .venv/development
 	NIGHTLY=1 $(BIN)/python -m pytest -n 2 tests
+	$(MAKE) fuzz
+
+fuzz: .venv/development
+	$(BIN)/python tests/fuzzing/fuzz.py --minutes $(or $(MINUTES),10)
+
+soak: .venv/development
+	$(BIN)/python tests/reliability/soak.py soak --minutes $(or $(MINUTES),60)
+
+# pip-audit in an environment of its own, which looks at the one that the product runs in.
+.venv/audit: .venv/product
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+
+audit: .venv/audit
+	.venv/audit/bin/pip-audit --path $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') --skip-editable
 
 check: .venv/development
 	$(BIN)/ruff format --check src tests benchmarks examples docs
@@ -47,6 +66,9 @@ check: .venv/development
 
 docs: .venv/development
 	$(BIN)/python docs/make_reference.py
+
+reliability: .venv/development
+	$(BIN)/python docs/make_reliability.py
 
 # electra-pytorch asks for transformers 3.0.2; it runs on what is here.
 .venv/bench: .venv/development

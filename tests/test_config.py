@@ -75,6 +75,7 @@ def write(folder, values):
 # -- row 12: unknown and misspelt keys ----------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(12)
 def test_a_misspelt_key_of_a_file_is_kept_and_warned_about_with_its_neighbour(tmp_path):
     write(tmp_path, {"model_type": "electra", "hiden_size": 64})
     with pytest.warns(UserWarning, match=r'"hiden_size".*did you mean "hidden_size"'):
@@ -95,6 +96,7 @@ def test_keys_other_tools_write_are_kept_in_silence(tmp_path):
 # -- row 13: wrong types and ranges -------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(13)
 def test_every_wrong_value_is_named_in_one_error(tmp_path):
     wrong = {
         "vocab_size": "32", "num_hidden_layers": -1, "hidden_size": 250, "num_attention_heads": 4, "hidden_act": "gleu",
@@ -130,6 +132,7 @@ def test_labels_said_twice_and_differently_are_refused():
 # -- row 17: not JSON, another model ------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -143,12 +146,14 @@ def test_a_damaged_file_is_named_with_its_line(tmp_path, text, message):
         ElectraConfig.from_pretrained(write(tmp_path, text))
 
 
+@pytest.mark.fault(17)
 def test_a_file_that_is_no_text_is_named(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe{}")
     with pytest.raises(DataError, match=r"config\.json is not UTF-8 text"):
         ElectraConfig.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault(17)
 def test_a_configuration_of_another_model_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r'config\.json describes a model of type "bert"; expected "electra"'):
         ElectraConfig.from_pretrained(write(tmp_path, {"model_type": "bert"}))

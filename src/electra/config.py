@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from electra.config_checks import problems_of
+from electra.disk.replace import write_atomically
 from electra.errors import ConfigError, DataError, did_you_mean
 
 # Settings shared by all models of that family of libraries: key -> default. Written to config.json only where changed.
@@ -258,9 +259,10 @@ class ElectraConfig:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json into `folder`, which is made if absent. Raises OSError where the disk refuses."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.to_json_string(), encoding="utf-8")
+        path = Path(folder) / "config.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = self.to_json_string().encode("utf-8")
+        write_atomically(path, lambda file: file.write(text))
 
     @classmethod
     def from_dict(

@@ -68,6 +68,12 @@ class WriteError(ElectraError, OSError):
     exit_code = 73
 
 
+class DiskFullError(WriteError):
+    """The disk has no room; what was there before is untouched, and with room the same command goes on."""
+
+    exit_code = 75
+
+
 class TryAgainError(ElectraError):
     """The same command may succeed later: it was preempted, or another process holds the folder."""
 

@@ -53,6 +53,7 @@ def test_a_machine_with_one_framework_works_with_that_one(framework):
     assert done.stdout == "(1, 3)\n", done.stderr
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("framework", PACKAGES)
 def test_asking_for_a_framework_that_is_not_installed_names_the_command(framework):
     name = f"{PREFIXES[framework]}ElectraModel"

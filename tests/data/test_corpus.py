@@ -43,6 +43,7 @@ def test_a_corpus_travels_to_another_process_as_its_address(folder):
     np.testing.assert_array_equal(copy.ids, corpus.ids)
 
 
+@pytest.mark.fault(44)
 @pytest.mark.parametrize("part", ["ids", "lines", "documents"])
 def test_a_file_that_is_cut_short_or_missing_is_named(part, folder):
     path = folder / "train" / f"{part}.bin"
@@ -55,6 +56,7 @@ def test_a_file_that_is_cut_short_or_missing_is_named(part, folder):
     Corpus.open(folder, "validation")
 
 
+@pytest.mark.fault(4, 44)
 @pytest.mark.parametrize("part", ["ids", "lines", "documents"])
 def test_verify_finds_one_flipped_bit_and_names_the_file(part, folder):
     path = folder / "train" / f"{part}.bin"
@@ -65,6 +67,7 @@ def test_verify_finds_one_flipped_bit_and_names_the_file(part, folder):
         Corpus.open(folder).verify()
 
 
+@pytest.mark.fault(44)
 def test_bounds_of_another_corpus_are_found_on_opening(folder):
     lines = np.fromfile(folder / "train/lines.bin", dtype="<i8")
     lines[-1] += 1

@@ -64,11 +64,13 @@ def test_an_error_that_cannot_travel_still_tells_its_name_and_message():
         list(ordered(fail_oddly, start=0, stop=2, workers=1))
 
 
+@pytest.mark.fault(33)
 def test_a_killed_worker_is_replaced_and_its_steps_are_done_again(tmp_path):
     assert list(ordered(partial(die_once, tmp_path), start=0, stop=20, workers=2)) == list(range(20))
     assert (tmp_path / "died").exists()
 
 
+@pytest.mark.fault(33)
 def test_a_worker_killed_twice_ends_the_run_with_a_clean_error():
     with pytest.raises(TryAgainError, match=r"a loader process died twice \(pid \d+, exit code -9\).*use fewer"):
         list(ordered(die_always, start=0, stop=4, workers=1))

@@ -187,6 +187,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_at_any_moment_and_started_again_it_makes_the_same_bytes(
     processes, sources, tmp_path, tokenizer, vocabulary_file, start_python, small_units
@@ -271,6 +272,7 @@ def test_a_folder_that_is_no_corpus_is_never_overwritten(sources, tmp_path, toke
     assert (tmp_path / "corpus/thesis.doc").read_text() == "precious"
 
 
+@pytest.mark.fault(27)
 def test_text_without_a_usable_line_is_an_error_that_counts_the_files(tmp_path, tokenizer):
     (tmp_path / "a.txt").write_bytes(b"")
     (tmp_path / "b.jsonl").write_bytes(b"\n")
@@ -284,6 +286,7 @@ def test_text_without_a_usable_line_is_an_error_that_counts_the_files(tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.jsonl", "c.txt.gz"]
 
 
+@pytest.mark.fault(42)
 def test_two_prepares_of_one_folder_do_not_meet(sources, tmp_path, tokenizer, small_units):
     def meet(progress):
         with pytest.raises(TryAgainError, match="another process is preparing"):
@@ -292,9 +295,10 @@ def test_two_prepares_of_one_folder_do_not_meet(sources, tmp_path, tokenizer, sm
     prepare(sources, tmp_path / "corpus", tokenizer, processes=1, progress=meet)
 
 
+@pytest.mark.fault(43)
 def test_a_place_that_cannot_be_written_is_named(sources, tmp_path, tokenizer):
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match=r"file/corpus cannot be written"):
+    with pytest.raises(WriteError, match=r"file/corpus could not be written"):
         prepare(sources, tmp_path / "file" / "corpus", tokenizer, processes=1)
     with pytest.raises(UsageError, match="held_out is 1"):
         prepare(sources, tmp_path / "corpus", tokenizer, held_out=1)

@@ -92,6 +92,7 @@ def test_several_compressed_streams_in_one_file_are_read_to_the_end(ending, tmp_
     assert read(write(tmp_path / f"a.txt{ending}", data))[0] == [["one", "two"]]
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize("ending", [".gz", ".xz", ".zst"])
 def test_a_truncated_file_gives_its_whole_lines_and_says_where_it_ends(ending, tmp_path):
     lines = [f"line {number} {number * 7919 % 10007}" for number in range(100_000)]
@@ -110,12 +111,14 @@ def test_a_file_that_is_not_what_its_name_says_is_reported_as_corrupt(ending, tm
     assert report.damage.startswith("corrupt near byte ")
 
 
+@pytest.mark.fault(27)
 def test_damage_inside_a_gzip_file_is_reported(tmp_path):
     data = bytearray(gzip.compress(np.random.default_rng(0).integers(97, 123, 400_000).astype(np.uint8).tobytes()))
     data[len(data) // 2 : len(data) // 2 + 50] = bytes(50)
     assert read(write(tmp_path / "a.txt.gz", bytes(data)))[1].damage.startswith("corrupt near byte ")
 
 
+@pytest.mark.fault(27)
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.txt.gz", "a.txt.xz", "a.jsonl.zst"])
 def test_an_empty_file_has_no_documents(name, tmp_path):
     documents, report = read(write(tmp_path / name, b""))
@@ -123,6 +126,7 @@ def test_an_empty_file_has_no_documents(name, tmp_path):
     assert report.problems() == {"path": str(tmp_path / name), "empty": True}
 
 
+@pytest.mark.fault(27)
 def test_a_damaged_parquet_file_is_reported(tmp_path):
     pyarrow.parquet.write_table(pyarrow.table({"text": ["one"]}), tmp_path / "a.parquet")
     data = (tmp_path / "a.parquet").read_bytes()
@@ -134,6 +138,7 @@ def test_a_damaged_parquet_file_is_reported(tmp_path):
 # -- encodings and characters -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-be"])
 def test_a_byte_order_mark_tells_the_encoding_and_is_no_text(encoding, tmp_path):
     mark = "\ufeff" if encoding.endswith("-be") else ""
@@ -143,12 +148,14 @@ def test_a_byte_order_mark_tells_the_encoding_and_is_no_text(encoding, tmp_path)
     assert report.invalid_bytes == 0
 
 
+@pytest.mark.fault(24)
 def test_nul_characters_are_dropped_and_counted(tmp_path):
     documents, report = read(write(tmp_path / "a.txt", b"a\0b\0\nc\n\0\n"))
     assert documents == [["ab", "c"]]
     assert report.nul_characters == 3
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\u2029"])
 def test_every_system_s_line_end_ends_a_line(end, tmp_path):
     text = end.join(["one", "two", "", "three"])
@@ -164,11 +171,13 @@ def test_a_return_and_a_newline_in_two_blocks_are_one_line_end(tmp_path):
         assert documents[0][-1] == "second"
 
 
+@pytest.mark.fault(24)
 def test_a_line_separator_inside_a_json_string_does_not_end_the_record(tmp_path):
     path = write(tmp_path / "a.jsonl", json.dumps({"text": "one\u2028two\x85three"}, ensure_ascii=False) + "\r\n")
     assert read(path)[0] == [["one", "two\x85three"]]
 
 
+@pytest.mark.fault(23)
 def test_invalid_bytes_are_replaced_and_their_offsets_told(tmp_path):
     documents, report = read(write(tmp_path / "a.txt", b"good\nb\xffd \xe2\x82\nend\xc3"))
     assert documents == [["good", "b\ufffdd \ufffd", "end\ufffd"]]
@@ -176,12 +185,14 @@ def test_invalid_bytes_are_replaced_and_their_offsets_told(tmp_path):
     assert report.first_invalid_offsets == [6, 9, 15]
 
 
+@pytest.mark.fault(23)
 def test_lines_with_invalid_bytes_can_be_left_out(tmp_path):
     documents, report = read(write(tmp_path / "a.txt", "a\n\ufffd is text\n".encode() + b"b\xff\nc\n"), errors="skip")
     assert documents == [["a", "\ufffd is text", "c"]]
     assert report.skipped_lines == 1
 
 
+@pytest.mark.fault(23)
 def test_invalid_bytes_can_be_an_error_that_names_file_and_byte(tmp_path):
     with pytest.raises(CorpusError, match=r"a\.txt is not valid utf-8 at byte 6;.*replace"):
         read(write(tmp_path / "a.txt", b"good\nb\xffd"), errors="error")
@@ -194,6 +205,7 @@ def test_a_character_cut_by_the_end_of_a_block_is_whole(tmp_path):
         assert report.invalid_bytes == 0
 
 
+@pytest.mark.fault(25)
 def test_a_lone_surrogate_in_json_becomes_a_replacement_character(tmp_path):
     documents, report = read(write(tmp_path / "a.jsonl", '{"text": "a \\ud800 b \\ud83d\\ude00"}\n'))
     assert documents == [["a \ufffd b \U0001f600"]]
@@ -203,6 +215,7 @@ def test_a_lone_surrogate_in_json_becomes_a_replacement_character(tmp_path):
 # -- long lines -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(26)
 def test_a_long_line_is_cut_at_whitespace_and_nothing_is_lost(tmp_path):
     line = " ".join(f"word{number}" for number in range(60_000))
     documents, report = read(write(tmp_path / "a.txt", line))
@@ -227,6 +240,7 @@ print(characters, (peak() - before) // 1024)
 """
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize("word", [b"words ", b"x"])
 def test_a_line_of_64_mb_is_read_in_a_few_mb_of_memory(word, tmp_path, start_python):
     path = write(tmp_path / "a.txt", word * ((64 << 20) // len(word)))
@@ -250,6 +264,7 @@ BAD = {
 }
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_record_is_an_error_with_file_line_and_column(case, tmp_path):
     line, message = BAD[case]
@@ -261,6 +276,7 @@ def test_a_bad_record_is_an_error_with_file_line_and_column(case, tmp_path):
     assert report.bad_record_count == 1
 
 
+@pytest.mark.fault(28)
 def test_more_bad_records_than_the_budget_are_an_error(tmp_path):
     path = write(tmp_path / "a.jsonl", "{}\n{}\n{}\n")
     with pytest.raises(CorpusError, match=r"a\.jsonl:3:1.*bad record 3, 2 allowed"):

@@ -152,6 +152,7 @@ def test_heads_of_other_widths_and_embeddings_as_wide_as_the_encoder_answer_too(
     assert max(found.values()) < 1e-5
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize(
     ("name", "row", "column", "value", "words"),
     [
@@ -169,6 +170,7 @@ def test_what_the_model_cannot_take_is_refused(name, row, column, value, words):
         compiled_of(head, tuned(head), "float32").predict(inputs)
 
 
+@pytest.mark.fault(19)
 def test_rows_longer_than_the_model_reads_are_refused():
     head = COMPILED[1]
     with pytest.raises(InputError, match=r"positions are 0 to 320; the model has 0 to 319"):

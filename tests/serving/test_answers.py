@@ -79,6 +79,7 @@ def test_the_models_are_listed_with_what_they_are(server, models):
         assert row["labels"] == (None if model.labels is None else list(model.labels))
 
 
+@pytest.mark.fault(20)
 def test_a_request_without_inputs_has_no_answers(server):
     assert server.predict("tagging")[2] == {"predictions": []}
 
@@ -122,6 +123,7 @@ def test_a_connection_answers_one_request_after_another_also_after_a_refusal(ser
     connection.close()
 
 
+@pytest.mark.fault(25)
 def test_half_a_surrogate_pair_becomes_the_replacement_character(server):
     body = b'{"inputs": [{"text": "The \\ud800 river \\ud83d\\ude00"}]}'
     status, _, answer = server.ask("POST", "/v1/models/pair/predict", body)

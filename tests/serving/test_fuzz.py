@@ -83,6 +83,7 @@ def test_what_fits_is_answered_as_documented_or_refused_by_the_model(data, path,
         assert (status, answer["error"]["code"]) == (422, "bad_input")
 
 
+@pytest.mark.fault(37, 18)
 @RUN
 @given(data=st.data(), path=st.sampled_from(PATHS))
 def test_what_does_not_fit_is_refused(data, path, server, posts):
@@ -94,6 +95,7 @@ def test_what_does_not_fit_is_refused(data, path, server, posts):
     assert (status, answer["error"]["code"]) in [(422, code) for code in ("bad_input", "too_many", "too_long")], answer
 
 
+@pytest.mark.fault(37)
 @RUN
 @given(
     path=st.sampled_from(PATHS),

@@ -55,6 +55,7 @@ def settle(server):
     eventually(lambda: server.predict("slow", SHORT)[0] == 200)
 
 
+@pytest.mark.fault(39)
 def test_a_request_for_which_there_is_no_room_is_refused_with_the_time_to_come_again(server):
     with closing(fill(server)):
         status, headers, answer = server.predict("slow", *[SHORT] * 64)
@@ -64,6 +65,7 @@ def test_a_request_for_which_there_is_no_room_is_refused_with_the_time_to_come_a
         assert server.ask("GET", "/readyz")[0] == 200
 
 
+@pytest.mark.fault(39)
 def test_an_answer_that_is_late_is_given_up_and_the_work_for_it_too(hasty):
     settle(hasty)
     before = hasty.metric(ANSWERED)
@@ -91,6 +93,7 @@ def test_no_more_is_taken_in_than_can_be_answered_in_time_though_the_queue_has_r
     raise AssertionError(codes)
 
 
+@pytest.mark.fault(39)
 def test_the_work_for_a_client_that_leaves_is_dropped(server):
     before = server.metric(ANSWERED)
     fill(server).close()

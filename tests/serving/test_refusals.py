@@ -48,6 +48,7 @@ BODIES = {
 }
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize("name", BODIES)
 def test_a_wrong_body_is_told_what_is_wrong(name, server):
     body, status, code = BODIES[name]
@@ -83,6 +84,7 @@ def test_an_address_or_method_that_is_not_there_is_told_in_json(method, path, st
     assert ("Allow" in headers) == (status == 405)
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize(
     "name",
     [
@@ -134,6 +136,7 @@ def test_another_content_type_is_refused(server):
     assert server.ask("POST", PREDICT, inputs(TEXT), Content_Type="Application/JSON; charset=utf-8")[0] == 200
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("how", ["Content-Length: 200000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("path", [PREDICT, "/v1/models/none/predict", "/healthz"])
 def test_a_body_of_200_megabytes_is_refused_without_being_kept(how, path, server):
@@ -175,6 +178,7 @@ def test_bodies_that_are_read_at_once_take_no_more_memory_than_is_set_aside_for_
     assert server.predict("classification", TEXT)[0] == 200
 
 
+@pytest.mark.fault(38)
 def test_fifty_clients_that_never_finish_are_told_and_closed_and_delay_nobody(server):
     sent = head("POST", PREDICT, f"Authorization: Bearer {KEY}", "Content-Type: application/json", "Content-Length: 99")
     starts = ("", "POST", sent[:-10], f'{sent}{{"inputs": [')
@@ -186,6 +190,7 @@ def test_fifty_clients_that_never_finish_are_told_and_closed_and_delay_nobody(se
     assert all(f'"code":"{code}"' in text for code, text in zip(codes, told, strict=True))
 
 
+@pytest.mark.fault(38)
 def test_a_letter_now_and_then_keeps_no_connection_open(server):
     connection = server.connect("GET /healthz HTTP/1.1\r\nX-Slow: ")
     told = []
@@ -201,6 +206,7 @@ def test_a_letter_now_and_then_keeps_no_connection_open(server):
     assert told[0].startswith("HTTP/1.1 408 ")
 
 
+@pytest.mark.fault(38)
 def test_where_connections_are_taken_those_that_only_wait_make_place(server):
     connections = [server.connect("GET ") for _ in range(130)]
     assert server.predict("classification", TEXT)[0] == 200

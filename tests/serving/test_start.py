@@ -49,6 +49,7 @@ def test_a_key_that_is_short_or_missing_is_refused(tmp_path, capfd):
     assert "a key that is short" in capfd.readouterr().err
 
 
+@pytest.mark.fault(11)
 def test_a_model_with_a_number_that_is_not_finite_is_not_served(folders, tmp_path, capfd):
     folder = tmp_path / "broken"
     folder.mkdir()

@@ -101,6 +101,7 @@ def test_unicode_line_separators_do_not_end_a_row(tmp_path):
     assert rows_of(path) == [{"text": "one\u2028two\x85three", "label": "1"}]
 
 
+@pytest.mark.fault(23, 25)
 def test_bytes_that_are_not_valid_and_lone_surrogates_become_the_replacement_character(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"text\ncaf\xe9\n")
     (tmp_path / "a.jsonl").write_text('{"text": "caf\\udce9 \\ud83d\\ude00"}\n', encoding="utf-8")
@@ -138,6 +139,7 @@ WRONG = {
 }
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize(("name", "text", "message"), WRONG.values(), ids=WRONG)
 def test_a_file_that_cannot_be_read_is_told_with_its_place(tmp_path, name, text, message):
     path = tmp_path / name
@@ -192,6 +194,7 @@ def test_columns_of_a_file_without_a_header_have_numbers(tmp_path):
     assert records[0].place == f"{path}:1"
 
 
+@pytest.mark.fault(27)
 def test_a_truncated_archive_is_refused(tmp_path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(b"text,label\n" + b"a,1\n" * 1000)[:-20])

@@ -104,6 +104,7 @@ def test_special_tokens_in_a_text_are_text_where_asked(vocab_file, fast):
     assert fast.tokenize("a [MASK]") == ["a", "[MASK]"]
 
 
+@pytest.mark.fault(25)
 def test_lone_surrogates_are_replaced_on_every_way_in(tokenizer):
     bad, good = "the \ud83d word\udc00", "the \ufffd word\ufffd"
     assert tokenizer(bad).data == tokenizer(good).data

@@ -24,6 +24,7 @@ def test_the_last_line_end_may_be_missing(tmp_path):
     assert read_vocabulary(path)[-1] == "a"
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
@@ -38,11 +39,13 @@ def test_a_broken_rule_is_told_with_its_lines(tmp_path, lines, told):
         read_vocabulary(write(tmp_path / "vocab.txt", lines))
 
 
+@pytest.mark.fault(29)
 def test_windows_line_ends_are_told(tmp_path):
     with pytest.raises(VocabularyError, match=r"lines 1, 2, 3, 4, 5 and 1 more: Windows line ends"):
         read_vocabulary(write(tmp_path / "vocab.txt", [*SPECIAL, "a"], end="\r\n"))
 
 
+@pytest.mark.fault(29)
 def test_bytes_that_are_not_utf8_are_told_with_line_and_column(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_bytes("\n".join(SPECIAL).encode() + b"\nab\xff\n")
@@ -74,6 +77,7 @@ def test_tokenizers_refuse_a_broken_vocabulary(tmp_path, kind):
         kind([*SPECIAL, "a", "a"])
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize("kind", [ElectraTokenizer, ElectraTokenizerFast])
 def test_special_tokens_missing_from_a_vocabulary_are_put_behind_it_and_told(tmp_path, kind):
     path = write(tmp_path / "vocab.txt", ["a", "##b", "[UNK]"])

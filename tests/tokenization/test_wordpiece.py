@@ -24,6 +24,7 @@ def test_a_word_with_a_rest_that_fits_nothing_is_wholly_unknown():
     assert split_word("wantz", PIECES) == ["[UNK]"]
 
 
+@pytest.mark.fault(26)
 @pytest.mark.parametrize(("length", "limit", "known"), [(100, 100, True), (101, 100, False), (200, 200, True)])
 def test_words_beyond_the_limit_are_unknown(length, limit, known):
     pieces = split_word("a" * length, PIECES, max_characters=limit)

@@ -234,6 +234,7 @@ def test_a_batch_in_parts_makes_the_same_update():
         torch.testing.assert_close(parts.parameters()[name], parameter, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.fault(10)
 def test_a_loss_that_is_not_finite_changes_nothing():
     case = Case("small_projected")
     backend = CaseBackend(case)

@@ -120,6 +120,7 @@ def test_saving_keeps_the_user_s_files(saved):
     assert ElectraForMaskedLM.from_pretrained(saved).config.num_hidden_layers == 1
 
 
+@pytest.mark.fault(2)
 def test_a_disk_that_refuses_leaves_the_old_model_whole(saved):
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
     script = f"""
@@ -147,6 +148,7 @@ def test_saving_removes_what_a_killed_process_left_in_the_folder(saved):
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
 
 
+@pytest.mark.fault(15)
 def test_a_head_the_file_lacks_starts_at_random_and_is_named(tmp_path):
     ElectraForPreTraining(tiny()).save_pretrained(tmp_path)
     with pytest.warns(NewWeightsWarning, match=r"generator_lm_head.bias.*it has discriminator_predictions instead"):
@@ -171,6 +173,7 @@ def test_the_bare_encoder_and_a_head_load_each_other(tmp_path):
     assert torch.equal(again.electra(IDS)[0], encoder(IDS)[0])
 
 
+@pytest.mark.fault(14, 15)
 def test_every_tensor_that_does_not_fit_is_listed_at_once(saved):
     def change(tensors):
         del tensors["electra.embeddings.LayerNorm.bias"]
@@ -195,6 +198,7 @@ def test_every_tensor_that_does_not_fit_is_listed_at_once(saved):
     ]
 
 
+@pytest.mark.fault(14)
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
@@ -221,6 +225,7 @@ def test_a_misshapen_tensor_starts_at_random_only_where_asked(saved):
     assert (model.get_input_embeddings().weight != 0).any(dim=1).all()
 
 
+@pytest.mark.fault(17)
 def test_another_kind_of_model_is_recognised(saved):
     save_file({"bert.encoder.weight": torch.zeros(2)}, saved / "model.safetensors", {"format": "pt"})
     with pytest.raises(WeightsError, match="the weights of another kind of model"):
@@ -256,6 +261,7 @@ def test_an_output_table_of_its_own_is_not_thrown_away_silently(saved):
     assert (model.generator_lm_head.weight == 1).all()
 
 
+@pytest.mark.fault(11)
 def test_numbers_that_are_not_finite_are_refused(saved):
     def change(tensors):
         tensors["generator_lm_head.bias"][3] = float("nan")
@@ -265,12 +271,14 @@ def test_numbers_that_are_not_finite_are_refused(saved):
         ElectraForMaskedLM.from_pretrained(saved)
 
 
+@pytest.mark.fault(30)
 def test_a_vocabulary_larger_than_the_model_is_refused(saved):
     (saved / "vocab.txt").write_text("\n".join(map(str, range(100))))
     with pytest.raises(WeightsError, match="100 tokens, but the model has vocab_size 99"):
         ElectraForMaskedLM.from_pretrained(saved)
 
 
+@pytest.mark.fault(5)
 def test_a_pickle_is_read_only_where_allowed(saved):
     model = ElectraForMaskedLM.from_pretrained(saved)
     (saved / "model.safetensors").unlink()
@@ -288,6 +296,7 @@ class Attack:
         return print, ("ran",)
 
 
+@pytest.mark.fault(5)
 def test_a_pickle_with_code_is_refused_and_not_run(saved, capsys):
     (saved / "model.safetensors").unlink()
     torch.save({"weight": Attack()}, saved / "pytorch_model.bin")

@@ -109,6 +109,7 @@ def test_the_fused_path_of_attention_equals_the_explicit_one(shape, monkeypatch)
         torch.testing.assert_close(model(some_ids(), attention_mask=mask)[0], explicit, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.fault(21)
 def test_the_fused_path_stays_finite_in_bfloat16_when_a_row_is_all_padding(monkeypatch):
     monkeypatch.setattr(layers, "FUSED_FROM", 1)
     model = ElectraModel(tiny()).eval()
@@ -116,12 +117,14 @@ def test_the_fused_path_stays_finite_in_bfloat16_when_a_row_is_all_padding(monke
         assert model(some_ids(), attention_mask=torch.zeros(2, 9))[0].isfinite().all()
 
 
+@pytest.mark.fault(20)
 def test_an_empty_batch_gives_empty_answers():
     ids = torch.zeros(0, 7, dtype=torch.long)
     assert ElectraForMaskedLM(tiny())(ids).logits.shape == (0, 7, 99)
     assert ElectraForPreTraining(tiny())(ids, attention_mask=ids).logits.shape == (0, 7)
 
 
+@pytest.mark.fault(18, 19, 20)
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

@@ -31,6 +31,7 @@ def test_labels_tell_their_problem_which_is_kept_with_the_model(num_labels, labe
     assert ElectraConfig.from_pretrained(tmp_path).problem_type == problem_type
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize(
     ("changes", "labels", "message"),
     [
@@ -50,6 +51,7 @@ def test_labels_of_another_shape_or_range_are_named(changes, labels, message):
         classifier(**changes)(**inputs_of(HEAD["sequence_classification"]), labels=labels)
 
 
+@pytest.mark.fault(22)
 def test_a_label_that_is_no_token_class_is_named_with_row_and_position():
     head = HEAD["token_classification"]
     labels = torch.zeros(2, 9, dtype=torch.int64)

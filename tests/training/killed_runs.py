@@ -1,4 +1,4 @@
-"""Kill a run with SIGKILL at random moments until it is done: python killed_runs.py CORPUS RUN KILLS SEED EXAMPLES
+"""Kill a run with SIGKILL at random moments until it is done: python killed_runs.py CORPUS RUN KILLS SEED EXAMPLES STEPS
 
 Each attempt is a process of its own, forked after the imports so that twenty of them cost seconds, and dies for real.
 """
@@ -23,10 +23,11 @@ torch.set_num_threads(1)
 
 def attempt(corpus, run):
     """A process that trains; it ends well only when the run is complete."""
+    settings = small_settings(steps=int(sys.argv[6]), checkpoint_every=3, examples=sys.argv[5])
     child = os.fork()
     if child == 0:
         try:
-            pretrain(small_settings(steps=400, checkpoint_every=3, examples=sys.argv[5]), corpus, run, panel=False)
+            pretrain(settings, corpus, run, panel=False)
         finally:
             os._exit(0 if sys.exc_info()[0] is None else 1)
     return child

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from killed_tuning import LONG
 from small_tuning import MAKERS, data_of, encoder_of, settings_of
 
 from electra.errors import ConfigError, DataError, FrozenRunError, RunFailedError
@@ -217,16 +218,18 @@ def test_runs_on_different_dev_examples_are_not_compared(finished, tokenizer, tm
 # -- killed, stopped, refused -----------------------------------------------------------------------------------------
 
 
-def test_a_run_killed_in_its_middle_ends_bit_for_bit_like_one_that_was_not(tokenizer, tmp_path):
+@pytest.mark.fault(1)
+def test_a_run_killed_twenty_times_ends_bit_for_bit_like_one_that_was_not(tokenizer, tmp_path):
     tokenizer.save_pretrained(tmp_path / "tokenizer")
     encoder = encoder_of(tokenizer, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
-    finetune(data_of(), encoder, settings_of(seeds=2, evaluations=8), tmp_path / "whole", panel=False, report=False)
-    command = [sys.executable, HERE / "killed_tuning.py", tmp_path / "tokenizer", tmp_path / "killed"]
+    finetune(data_of(), encoder, settings_of(**LONG), tmp_path / "whole", panel=False, report=False)
+    command = [sys.executable, HERE / "killed_tuning.py", tmp_path / "tokenizer", tmp_path / "killed", "20", "7"]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
+@pytest.mark.fault(9)
 def test_a_run_with_other_settings_or_data_is_refused_with_the_difference(finished, tokenizer):
     with pytest.raises(FrozenRunError) as caught:
         finetune(
@@ -236,6 +239,7 @@ def test_a_run_with_other_settings_or_data_is_refused_with_the_difference(finish
     assert "data.train.sha256" in str(caught.value)
 
 
+@pytest.mark.fault(10)
 def test_a_seed_that_diverges_is_a_result_and_the_others_go_on(tokenizer, tmp_path):
     settings = settings_of(seeds=2, epochs=1, learning_rate=1e30, clip_norm=1e30, warmup=0)
     with pytest.raises(RunFailedError, match=r"the runs of all 2 seeds failed.*learning_rate"):
@@ -262,6 +266,7 @@ def test_patience_stops_early_and_keeps_the_best(tokenizer, tmp_path):
     assert results(tmp_path / "run")["seeds"]["0"]["step"] == evaluations[0]["step"]
 
 
+@pytest.mark.fault(19)
 def test_rows_longer_than_the_model_reads_are_refused(tokenizer, tmp_path):
     with pytest.raises(ConfigError, match="max_length is 128, but the model reads 64"):
         finetune(
@@ -269,6 +274,7 @@ def test_rows_longer_than_the_model_reads_are_refused(tokenizer, tmp_path):
         )
 
 
+@pytest.mark.fault(22)
 def test_a_label_of_dev_that_train_lacks_is_named_with_its_place(tokenizer, tmp_path):
     data = data_of()
     strange = replace(data.dev[3], label="plce")
@@ -301,6 +307,7 @@ def test_rows_are_padded_to_few_lengths_where_each_is_compiled(max_length):
     assert padding_multiple(max_length, "torch") == 1
 
 
+@pytest.mark.fault(21)
 def test_filler_and_words_without_a_tag_weigh_nothing(tokenizer):
     data = data_of("tagging", count=3)
     features = data.kind.features(data.train, tokenizer, data.labels, 48)

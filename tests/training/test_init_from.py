@@ -71,6 +71,7 @@ def test_the_first_evaluation_of_a_converted_checkpoint_is_the_source_s_last(goo
     ]
 
 
+@pytest.mark.fault(6)
 def test_a_run_a_half_finished_run_and_two_folders_are_the_same_source(short_run, corpus, tmp_path):
     half = tmp_path / "half"
     shutil.copytree(short_run / "checkpoints", half / "checkpoints")
@@ -242,6 +243,7 @@ def test_a_stopped_run_goes_on_without_its_source_and_ends_bit_for_bit_the_same(
     assert notes(tmp_path / "half") == notes(tmp_path / "whole") != []
 
 
+@pytest.mark.fault(9)
 def test_a_run_without_a_checkpoint_reads_its_source_again_and_notices_other_weights(short_run, corpus, tmp_path):
     shutil.copytree(short_run, tmp_path / "source")
     run = tmp_path / "run"
@@ -253,6 +255,7 @@ def test_a_run_without_a_checkpoint_reads_its_source_again_and_notices_other_wei
         pretrain(small_settings(steps=1), corpus, run, init_from=[tmp_path / "source"], panel=False)
 
 
+@pytest.mark.fault(9)
 @pytest.mark.parametrize("sources", [[], ["elsewhere"]])
 def test_a_run_begun_otherwise_is_refused(sources, short_run, corpus, tmp_path):
     shutil.copytree(short_run, tmp_path / "run")

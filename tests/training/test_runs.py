@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from nightly import examples as some
 from small_run import MODEL, small_settings
 
 from electra.errors import CorpusError, DataError, FrozenRunError, RunFailedError
@@ -85,12 +86,22 @@ def test_transformers_loads_both_networks_of_a_run(finished):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("examples", ["packed", "segments"])
 def test_a_run_killed_twenty_times_ends_bit_for_bit_like_one_that_was_not(corpus, tmp_path, examples):
-    kills = 20 if examples == "packed" else 3
-    settings = small_settings(steps=400, checkpoint_every=3, examples=examples)
+    kills, steps = (some(20, 200), some(400, 4000)) if examples == "packed" else (3, 400)
+    settings = small_settings(steps=steps, checkpoint_every=3, examples=examples)
     pretrain(settings, corpus, tmp_path / "whole", panel=False)
-    command = [sys.executable, HERE / "killed_runs.py", corpus, tmp_path / "killed", str(kills), "7", examples]
+    command = [
+        sys.executable,
+        HERE / "killed_runs.py",
+        corpus,
+        tmp_path / "killed",
+        str(kills),
+        "7",
+        examples,
+        str(steps),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
@@ -118,6 +129,7 @@ def start(corpus, run, *flags):
     return process
 
 
+@pytest.mark.fault(31, 32)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_step_saves_and_the_same_command_continues(corpus, tmp_path, number, code):
     flags = ("--steps", "100000", "--log-every", "5", "--checkpoint-every", "100000")
@@ -136,6 +148,7 @@ def test_a_signal_ends_the_step_saves_and_the_same_command_continues(corpus, tmp
     assert f"continuing after step {stopped_after:,}" in told
 
 
+@pytest.mark.fault(31)
 def test_a_second_signal_ends_at_once(corpus, tmp_path):
     process = start(corpus, tmp_path / "run", "--steps", "100000", "--log-every", "1", "--batch-size", "2048")
     process.send_signal(signal.SIGTERM)
@@ -145,6 +158,7 @@ def test_a_second_signal_ends_at_once(corpus, tmp_path):
     assert process.returncode in (-signal.SIGTERM, 75)  # 75 where the step ended between the two
 
 
+@pytest.mark.fault(10)
 def test_a_loss_that_is_not_finite_ends_the_run_and_reaches_no_checkpoint(corpus, tmp_path):
     with pytest.raises(RunFailedError, match=r"learning_rate") as caught:
         pretrain(
@@ -153,10 +167,12 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_reaches_no_checkpoint(corpus
     assert caught.value.exit_code == 1
     failure = list(read_metrics(tmp_path / "run" / "metrics.jsonl"))[-1]
     assert failure["kind"] == "failure"
+    assert failure["examples"] == Steps(corpus, "train", small_settings()).rows(failure["step"] - 1)
     for checkpoint in RunFolder(tmp_path / "run").steps():
         assert json.loads((checkpoint / "state.json").read_text())["step"] < failure["step"]
 
 
+@pytest.mark.fault(9)
 def test_a_run_with_other_settings_or_data_is_refused_with_the_difference(finished, corpus):
     with pytest.raises(FrozenRunError) as caught:
         pretrain(small_settings(learning_rate=2e-3, batch_size=16), corpus, finished, panel=False)
@@ -170,6 +186,7 @@ def test_settings_of_the_machine_may_change(finished, corpus):
     assert contents(finished) == before
 
 
+@pytest.mark.fault(4, 7)
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(finished, corpus, tmp_path, capfd):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
@@ -186,6 +203,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(finished, corpus
     )
 
 
+@pytest.mark.fault(6)
 def test_a_run_whose_checkpoints_are_all_damaged_does_not_begin_anew(finished, corpus, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)

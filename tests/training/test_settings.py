@@ -31,6 +31,7 @@ def test_quirks_of_the_original_are_a_named_preset_and_off_by_default():
     assert preset("small-as-shipped").draw_with_replacement
 
 
+@pytest.mark.fault(13)
 def test_every_bad_value_is_named_at_once():
     with pytest.raises(ConfigError) as caught:
         PretrainSettings(steps=0, size="smal", learning_rate=-1, batch_size=10, accumulate=3)
@@ -45,6 +46,7 @@ def test_every_bad_value_is_named_at_once():
         assert part in message
 
 
+@pytest.mark.fault(12)
 def test_an_unknown_setting_is_refused_with_its_neighbour():
     with pytest.raises(ConfigError, match=r'"learning_rat" \(did you mean "learning_rate"\?\)'):
         settings_from({"learning_rat": 1e-3}, where="here")

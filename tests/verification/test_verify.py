@@ -78,6 +78,7 @@ def test_a_manifest_holds_files_tensors_tokenizations_a_sample_and_versions(seal
 # -- files and weights ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(4)
 def test_a_flipped_byte_is_found(folder):
     path = folder / "model.safetensors"
     data = bytearray(path.read_bytes())
@@ -112,6 +113,7 @@ def test_a_file_cut_short_is_wrong_and_its_logits_cannot_be_said(folder):
     assert found["values"][0] == found["logits"][0] == UNKNOWN
 
 
+@pytest.mark.fault(11)
 def test_numbers_that_are_not_finite_are_named_by_their_tensor(folder):
     tensors = {name: np.array(array) for name, array in read_tensors(folder).items()}
     tensors["electra.embeddings_project.bias"][3] = np.nan
@@ -157,6 +159,7 @@ def test_weights_that_are_not_opened_cannot_be_said(folder, name):
 # -- vocabulary and tokenizers ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(30)
 def test_a_vocabulary_with_more_tokens_than_the_model_is_wrong(folder):
     with (folder / "vocab.txt").open("a", encoding="utf-8") as file:
         file.write("more\n")

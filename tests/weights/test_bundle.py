@@ -78,6 +78,7 @@ def test_many_variables_fill_several_blocks(tmp_path, monkeypatch):
     assert all((reader.get_tensor(name) == array).all() for name, array in many.items())
 
 
+@pytest.mark.fault(4)
 def test_a_flipped_bit_of_a_tensor_is_found_when_it_is_read(prefix):
     data = prefix.parent / "model.ckpt-7.data-00000-of-00001"
     content = bytearray(data.read_bytes())
@@ -89,6 +90,7 @@ def test_a_flipped_bit_of_a_tensor_is_found_when_it_is_read(prefix):
         bundle[damaged]
 
 
+@pytest.mark.fault(3)
 def test_a_shard_that_is_cut_short_or_missing_is_named(prefix):
     data = prefix.parent / "model.ckpt-7.data-00000-of-00001"
     content = data.read_bytes()

@@ -59,12 +59,14 @@ def test_a_writer_that_fails_leaves_the_old_folder(target):
     assert names(target.parent) == ["step-1"]
 
 
+@pytest.mark.fault(43)
 def test_a_place_that_cannot_be_written_is_a_write_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="step-1 could not be written"):
         write(tmp_path / "file" / "step-1", "new")
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -83,6 +85,7 @@ def test_damage_is_found(target, damage, message):
         verify_manifest(target)
 
 
+@pytest.mark.fault(1, 43)
 def test_a_folder_caught_between_the_two_renames_is_put_back(target):
     target.rename(target.with_name(".step-1.stage-old"))
     sweep_stale(target.parent)
@@ -115,6 +118,7 @@ WRITER = """
 """
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("seed", range(8))
 def test_a_writer_killed_at_any_moment_leaves_a_whole_folder(tmp_path, seed):
     target = tmp_path / "latest"

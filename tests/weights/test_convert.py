@@ -226,6 +226,7 @@ def test_a_discriminator_is_not_made_a_generator(tmp_path):
         open_source(tmp_path / "model", tmp_path / "other/config.json")
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize("sharded", [False, True])
 @pytest.mark.parametrize("is_zip", [False, True], ids=["of old torch", "of new torch"])
 def test_a_pickle_is_converted_only_where_asked(sharded, is_zip, tmp_path):
@@ -255,6 +256,7 @@ class Attack:
         return print, ("ran",)
 
 
+@pytest.mark.fault(5)
 @pytest.mark.parametrize(
     ("held", "said"),
     [

@@ -56,6 +56,7 @@ def test_what_is_read_can_be_changed_without_changing_the_file(path):
     np.testing.assert_array_equal(read_tensors(path)["wide"], TENSORS["wide"])
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize(
     "damage",
     [
@@ -78,6 +79,7 @@ def shards(folder, places):
     (folder / INDEX).write_text(json.dumps({"weight_map": places}))
 
 
+@pytest.mark.fault(15)
 def test_a_shard_that_is_missing_is_named(tmp_path):
     shards(tmp_path, {"a": "model-1.safetensors", "b": "model-2.safetensors"})
     with pytest.raises(WeightsError, match=r"model-2.safetensors does not exist"):

@@ -174,6 +174,7 @@ CASES = {
 }
 
 
+@pytest.mark.fault(14, 15)
 @pytest.mark.parametrize("case", CASES)
 def test_the_cause_is_named_with_what_solves_it(case):
     found, expected, said = CASES[case]

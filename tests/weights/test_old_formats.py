@@ -77,6 +77,7 @@ def logits(model, prefix):
     return np.asarray(model(IDS)[0])
 
 
+@pytest.mark.fault(16)
 @pytest.mark.filterwarnings("ignore")  # of TensorFlow, tf_keras and flax, on being imported
 @pytest.mark.parametrize(("prefix", "name"), [("TF", "h5"), ("Flax", "msgpack")])
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_the_reference_reads_what_we_write_and_we_read_what_it_writes(transforme
         assert torch.equal(found, value), key
 
 
+@pytest.mark.fault(3)
 @pytest.mark.parametrize("name", ["tf_model.h5", "flax_model.msgpack"])
 @pytest.mark.parametrize("keep", [0, 20, 2000])
 def test_a_truncated_file_is_named(name, keep, tmp_path):

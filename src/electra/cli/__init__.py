@@ -2,6 +2,7 @@
 
 import os
 import sys
+from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
 from importlib import import_module
 
 # verb -> (module, what it does)
@@ -64,6 +65,33 @@ def _run(verb: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"electra {verb}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return _unforeseen(verb, error)
+
+
+def _unforeseen(verb: str, error: Exception) -> int:
+    """The exit code of an error that is none of ours: of the system where it is the disk or the memory, else our fault."""
+    import traceback
+    from pathlib import Path
+
+    from electra.disk.space import write_error
+    from electra.errors import ElectraError, TryAgainError
+
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES, EPERM) and error.filename:
+        found = write_error(Path(error.filename), error)
+        print(f"electra {verb}: {found}", file=sys.stderr)
+        return found.exit_code
+    traceback.print_exception(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        print(f"electra {verb}: the memory was too small for this", file=sys.stderr)
+        return TryAgainError.exit_code
+    print(
+        f"electra {verb}: this is a fault of electra's; what it says above is what a report of it needs",
+        file=sys.stderr,
+    )
+    return ElectraError.exit_code
 
 
 def _help() -> str:

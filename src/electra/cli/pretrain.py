@@ -4,7 +4,7 @@ import argparse
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -28,6 +28,8 @@ class Pretrain:
     """begin with the weights of a checkpoint: Google's, a model folder, a run; twice for a discriminator and a generator"""
     framework: str = "torch"
     """what trains"""
+    resume: Literal["auto", "must"] = "auto"
+    """auto: continue the run in RUN, or begin one; must: there has to be a checkpoint to continue from"""
     quiet: bool = False
     """no progress on the terminal; metrics.jsonl has everything"""
     settings: Annotated[PretrainSettings, tyro.conf.arg(name="")] = field(default_factory=PretrainSettings)
@@ -47,7 +49,7 @@ def main(words: list[str]) -> int:
 
     stop = pretrain(
         command.settings, command.corpus, command.run, init_from=command.init_from, framework=command.framework,
-        panel=not command.quiet,
+        resume=command.resume, panel=not command.quiet,
     )  # fmt: skip
     if stop.signal:
         return stop.exit_code

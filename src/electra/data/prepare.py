@@ -22,9 +22,10 @@ from electra.data.description import describe_settings, describe_tokenizer, diff
 from electra.data.plan import Portion
 from electra.data.readers import Reading
 from electra.data.sources import check_choice, find_sources
-from electra.data.staging import Staging, write_error
+from electra.data.staging import Staging
 from electra.data.units import UNIT_FORMAT, is_finished
 from electra.data.work import ENGINES, Job, Progress, finish
+from electra.disk.space import write_error
 from electra.errors import CorpusError, ElectraError, UnfinishedError, UsageError
 
 UINT16_IDS = 1 << 16

@@ -19,7 +19,9 @@ from typing import IO, Any
 
 from electra.data.assemble import write_json
 from electra.data.description import differences, listed
-from electra.errors import CorpusError, TryAgainError, WriteError
+from electra.disk.replace import sync_folder
+from electra.disk.swap import put_in_place, restore
+from electra.errors import CorpusError, TryAgainError
 
 try:
     import fcntl
@@ -34,8 +36,9 @@ class Staging:
     """
 
     def __init__(self, out: Path, job: dict[str, Any], *, is_shard: bool) -> None:
-        self.out, self.job, self.is_shard = out, job, is_shard
-        self.folder = out.absolute().parent / f".{out.absolute().name}.preparing"
+        self.out = out.resolve()  # a link stays one: the folder it leads to is replaced
+        self.job, self.is_shard = job, is_shard
+        self.folder = self.out.parent / f".{self.out.name}.preparing"
         told = json.dumps(job, sort_keys=True)
         self.mine = self.folder / hashlib.sha256(told.encode()).hexdigest()[:16]
         self.units = self.mine / "units"
@@ -47,6 +50,7 @@ class Staging:
         self._lock = open(self.folder / "lock", "a+")  # the lock lives as long as the file is open
         try:
             self._hold(self._lock)
+            restore(self.out)
             self._clear_others()
             self.units.mkdir(parents=True, exist_ok=True)
             if not self.is_shard:
@@ -131,36 +135,12 @@ class Staging:
 
     def publish(self, folder: Path) -> None:
         """Make `folder` the corpus by renaming it, an old corpus giving way, and remove the staging folder."""
-        old = self.folder / "old"
-        shutil.rmtree(old, ignore_errors=True)
         _sync_folders(folder)
-        if self.out.exists():
-            os.rename(self.out, old)
-        os.rename(folder, self.out)
-        _sync_folder(self.out.absolute().parent)
+        put_in_place(folder, self.out)
         self.discard()
 
 
 def _sync_folders(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
         if path.is_dir():
-            _sync_folder(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make names in a folder durable, where the system can open folders."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def write_error(out: Path, error: OSError) -> WriteError:
-    """The error for a corpus that cannot be written."""
-    hint = ""
-    if error.errno == errno.ENOSPC:
-        free = shutil.disk_usage(out.absolute().parent).free
-        hint = f"; {free >> 20} MB are free, make room and run the same command again: finished work is kept"
-    return WriteError(f"{out} cannot be written: {error}{hint}")
+            sync_folder(path)

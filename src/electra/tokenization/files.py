@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from electra.disk.replace import replace_together, settle
+from electra.disk.space import write_error
 from electra.errors import VocabularyError
 from electra.tokenization.special import AddedToken, flags_of
 from electra.tokenization.vocabulary import write_vocabulary
@@ -146,9 +148,14 @@ def special_tokens_map(special_tokens: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_folder(folder: Path, vocabulary: Sequence[str], contents: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Write vocab.txt and the JSON files (name -> object); the paths written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_vocabulary(folder / "vocab.txt", vocabulary)
-    for name, content in contents.items():
-        (folder / name).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    """Write vocab.txt and the JSON files (name -> object), all of them or, with WriteError, none; the paths written."""
+    try:
+        with replace_together(folder) as stage:
+            write_vocabulary(stage / "vocab.txt", vocabulary)
+            for name, content in contents.items():
+                text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+                (stage / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise write_error(folder, error) from error
+    settle(folder)
     return [str(folder / name) for name in ("vocab.txt", *contents)]

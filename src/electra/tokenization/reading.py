@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
+from electra.disk.replace import settle
 from electra.errors import DataError, VocabularyError
 from electra.tokenization.files import BERT_NORMALIZER, FILES, NORMALIZATION
 from electra.tokenization.special import FLAGS, ROLES, AddedToken
@@ -37,6 +38,7 @@ def read_folder(path: Path) -> Stored:
     Where they disagree, tokenizer_config.json wins. Raises VocabularyError where there is no vocabulary, or where
     vocab.txt and tokenizer.json hold different ones.
     """
+    settle(path)
     names = {name: path / name for name in (*FILES, ADDED) if (path / name).is_file()}
     if path.is_file():
         names = {"tokenizer.json" if path.suffix == ".json" else "vocab.txt": path}

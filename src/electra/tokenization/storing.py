@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Self
 
+from electra.errors import ElectraError, VocabularyError
 from electra.tokenization import files
 from electra.tokenization.preparing import Preparing
 from electra.tokenization.reading import read_folder
@@ -71,10 +72,17 @@ class Storing(Preparing):
 
         options = take_hub_options(changes)
         path = Path(source) if Path(source).exists() else local_folder(source, **options)
-        stored = read_folder(path)
-        asked = {key: changes[key] for key in files.NORMALIZATION if key in changes}
-        files.check_normalization(path, stored.recorded, asked)
-        known = {key: value for key, value in stored.settings.items() if key not in IGNORED}
-        own = {"added_tokens_decoder": stored.added, **stored.special_tokens}
-        arguments = {**known, **stored.recorded, **own, **changes}
-        return cls(stored.vocabulary, **arguments)
+        try:
+            stored = read_folder(path)
+            asked = {key: changes[key] for key in files.NORMALIZATION if key in changes}
+            files.check_normalization(path, stored.recorded, asked)
+            known = {key: value for key, value in stored.settings.items() if key not in IGNORED}
+            own = {"added_tokens_decoder": stored.added, **stored.special_tokens}
+            return cls(stored.vocabulary, **{**known, **stored.recorded, **own, **changes})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, ElectraError) or changes:
+                raise
+            raise VocabularyError(
+                f"{path}: the files of its tokenizer say what cannot be ({type(error).__name__}: {error}); restore them from a "
+                "good copy"
+            ) from None

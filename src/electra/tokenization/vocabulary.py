@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from electra.disk.replace import write_atomically
 from electra.errors import VocabularyError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # ids 0 to 4 of the vocabularies we train
@@ -45,8 +46,9 @@ def pieces_of(source: str | Path | Sequence[str]) -> list[str]:
 
 
 def write_vocabulary(path: str | Path, pieces: Sequence[str]) -> None:
-    """Write one piece a line, UTF-8, Unix line ends."""
-    Path(path).write_bytes("".join(f"{piece}\n" for piece in pieces).encode("utf-8"))
+    """Write one piece a line, UTF-8, Unix line ends. Raises WriteError with an old file untouched."""
+    text = "".join(f"{piece}\n" for piece in pieces)
+    write_atomically(Path(path), lambda file: file.write(text.encode("utf-8")))
 
 
 def find_problems(pieces: Sequence[str], *, special_tokens: Iterable[str | None] = SPECIAL_TOKENS) -> list[str]:

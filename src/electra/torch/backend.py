@@ -184,11 +184,15 @@ class Backend:
         torch.manual_seed(step_seed(self.settings.seed, step))
         totals = count_totals(parts)
         sums: dict[str, Tensor] = {}
-        for part in parts:
-            outcome = self.outcome(part, totals, with_probabilities=False)
-            outcome.loss.backward()
-            for name, value in _counts(outcome).items():
-                sums[name] = sums.get(name, 0) + value
+        try:
+            for part in parts:
+                outcome = self.outcome(part, totals, with_probabilities=False)
+                outcome.loss.backward()
+                for name, value in _counts(outcome).items():
+                    sums[name] = sums.get(name, 0) + value
+        except Exception:  # such as too little memory: the same step may come again
+            self.optimizer.forget_gradients()
+            raise
         norm = sums["gradient_norm"] = self.optimizer.gradient_norm()
         numbers = torch.stack([value.float() for value in sums.values()]).tolist()  # one wait, not ten
         values = dict(zip(sums, numbers, strict=True))

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from electra.disk.replace import write_atomically
 from electra.training.chart import line_chart, picture
 from electra.training.panel import EVALUATED, clock
 from electra.training.report import CHARTS, points_of
-from electra.weights.files import write_atomically
 
 CARD, PICTURE = "README.md", "curves.svg"
 

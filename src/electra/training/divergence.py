@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
+from electra.disk.replace import write_atomically
 from electra.errors import DataError, RunFailedError
 from electra.training.run import RunFolder
-from electra.weights.files import write_atomically
 
 Jumps = tuple[tuple[int, int], ...]
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import electra
 from electra.config import ElectraConfig
+from electra.disk.lock import hold
 from electra.errors import ConfigError, DataError, RunFailedError
 from electra.heads import HEADS, ORIGINAL_HEADS, Head
 from electra.tasks.task import Kind
@@ -61,14 +62,26 @@ def finetune(
     report  draw report.html and curves.svg at the end; `electra report` does it later too
 
     Returns whether it was asked to stop, and what results.json holds: None where it stopped before its end.
-    Raises FrozenRunError where the folder holds another run, DataError on examples that cannot be used, RunFailedError
+    Raises FrozenRunError where the folder holds another run, TryAgainError where another process is at work on it or the
+    memory is too small, DiskFullError where the disk is, DataError on examples that cannot be used, RunFailedError
     where the runs of all seeds failed.
     """
     check_framework(framework)
     plan = make_plan(data, encoder, settings, framework)
     run = RunFolder(run_folder)
+    with hold(run.path):
+        return _finetune(run, plan, data, encoder, panel, report)
+
+
+def _finetune(
+    run: RunFolder, plan: Plan, data: TuneData, encoder: Encoder, panel: bool, report: bool
+) -> tuple[StopRequest, dict[str, Any] | None]:
+    settings = plan.settings
     record = _record(data, encoder, plan)
     run.begin(record)
+    parameters = sum(array.size for array in plan.weights.values())
+    advice = "take fewer seeds (--seeds), or choose another folder"
+    run.check_room(parameters, checkpoints=1, models=settings.seeds + 1, advice=advice)
     if not (run.path / "dev.jsonl").exists():
         write_examples(run.path / "dev.jsonl", data.dev)
     results = []

@@ -3,7 +3,8 @@
     corpus -> examples -> batch t (a pure function of corpus, seed and t) -> masked -> Backend.train_step -> checkpoints
 
 Unusual here: nothing is kept of the past but the networks, the moments and the number of updates, so a run that was killed
-continues bit for bit; and a loss that is not finite ends the run before it can reach a checkpoint.
+continues bit for bit; a loss that is not finite ends the run before it can reach a checkpoint; and a batch that the memory
+does not hold is computed in smaller parts.
 """
 
 import shutil
@@ -12,20 +13,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 import numpy as np
 
 import electra
 from electra.batch import Batch, map_arrays
 from electra.config import ElectraConfig, read_json_object
-from electra.data.batches import batch
+from electra.data.batches import batch, example_numbers
 from electra.data.corpus import Corpus
 from electra.data.examples import Examples
 from electra.data.loader import ordered
 from electra.data.packed import build_packed
 from electra.data.segments import build_segments
-from electra.errors import CorpusError, RunFailedError
+from electra.disk.lock import hold
+from electra.errors import CorpusError, DataError, RunFailedError, TryAgainError
 from electra.flops import step_flops
 from electra.objective import mask_tokens
 from electra.tokenization import load_tokenizer
@@ -36,6 +38,7 @@ from electra.training.divergence import Diverged, Jumps, Means, Returns, batch_n
 from electra.training.health import health_of
 from electra.training.held_out import held_out_record
 from electra.training.interrupt import StopRequest, stop_on_signal
+from electra.training.memory import give_back_memory, is_out_of_memory, rows_of, smaller
 from electra.training.metrics import measure
 from electra.training.panel import Panel, clock
 from electra.training.run import RunFolder, read_metrics
@@ -44,6 +47,7 @@ from electra.training.settings import PretrainSettings, with_steps
 
 BUILDERS: dict[str, Callable[[Corpus, int, int], Any]] = {"segments": build_segments, "packed": build_packed}
 TRAIN, HELD_OUT = 0, 1  # streams of random numbers
+Result = TypeVar("Result")
 PROBE_STEPS = 12  # steps that are timed where a run's length is given in minutes
 
 
@@ -69,6 +73,14 @@ class Steps:
             part, settings=self.settings, special_ids=corpus.special_ids, vocab_size=corpus.vocab_size, rng=rng,
             progress=progress,
         )  # fmt: skip
+
+    def rows(self, step: int) -> list[int]:
+        """Which examples batch t has."""
+        _, examples = _examples(self.corpus, self.split, self.settings)
+        numbers = example_numbers(
+            len(examples), seed=self.settings.seed, step=step, batch_size=self.settings.batch_size
+        )
+        return [int(number) for number in numbers]
 
     def held_out(self) -> list[Part]:
         """The first `eval_rows` rows of held-out text, masked the same way and sampled as at the end, at every evaluation."""
@@ -102,6 +114,7 @@ def pretrain(
     *,
     init_from: Sequence[Path] = (),
     framework: str = "torch",
+    resume: Literal["auto", "must"] = "auto",
     panel: bool = True,
 ) -> StopRequest:
     """Begin a run, or continue the one in `run_folder`; returns whether it was asked to stop before its end.
@@ -110,14 +123,25 @@ def pretrain(
     run_folder     gets settings, metrics and checkpoints; at the end each network, such as discriminator/ and generator/
     init_from      checkpoints whose weights the networks begin with (electra.training.begin); then first weights are drawn
                    for what these lack, as the original's
+    resume         must: a run without a checkpoint is an error, and none is begun
     panel          show progress on the terminal
     Raises CorpusError where the corpus cannot feed it, FrozenRunError where the folder holds another run, WeightsError or
-    ConfigError where a checkpoint cannot be begun with, RunFailedError where the loss is not finite.
+    ConfigError where a checkpoint cannot be begun with, RunFailedError where the loss is not finite, TryAgainError where
+    another process is at work on the run or workers died, DiskFullError where its checkpoints have no room.
     """
     run = RunFolder(run_folder)
+    if resume == "must" and not run.steps():
+        raise DataError(f"{run.path} has no checkpoint to continue from; leave --resume must out to begin a run")
     corpus, examples = _examples(corpus_folder, "train", settings)
     if len(examples) == 0:
         raise CorpusError(f"{corpus_folder} gives no example of {settings.max_length} tokens; prepare more text")
+    with hold(run.path):
+        return _pretrain(settings, corpus, run, init_from, framework, panel)
+
+
+def _pretrain(
+    settings: PretrainSettings, corpus: Corpus, run: RunFolder, init_from: Sequence[Path], framework: str, panel: bool
+) -> StopRequest:
     if init_from:
         settings = replace(settings, start="original")
     start = begin(init_from, settings, corpus, run)
@@ -126,10 +150,14 @@ def pretrain(
         return open_backend(framework, start.networks, settings, corpus.special_ids, start.weights)
 
     if settings.minutes is not None:
-        settings = _with_measured_steps(settings, run, new_backend, corpus_folder)
+        settings = _with_measured_steps(settings, run, new_backend, Path(corpus.folder))
     backend = new_backend()
     start.weights = None  # the backend has them
     run.begin(_record(settings, corpus, start.networks, backend) | start.record)
+    run.check_room(
+        backend.describe()["parameters"], checkpoints=settings.keep_checkpoints, models=1,
+        advice="keep fewer checkpoints (--keep-checkpoints), or choose another folder",
+    )  # fmt: skip
     return Pretraining(settings, corpus, run, backend, start).go(panel)
 
 
@@ -174,6 +202,7 @@ class Pretraining:
         self.flops = step_flops(start.networks, length=settings.max_length, batch_size=settings.batch_size)
         self.means, self.returns = Means(), Returns(run)
         self.health = health_of(settings, corpus.tokens)
+        self.cut = 1  # into how many parts each part of a batch is cut, because the memory does not hold it
         self.has_held_out = corpus.description["splits"]["validation"]["documents"] > 0
 
     def go(self, show: bool) -> StopRequest:
@@ -205,6 +234,9 @@ class Pretraining:
                 self._step(step, batch_parts, show)
                 if stop.signal:
                     break
+        except TryAgainError:  # workers that died, or memory for no row at all; what was learned is kept
+            self._save(step)
+            raise
         finally:
             parts.close()
         return step
@@ -251,7 +283,9 @@ class Pretraining:
         )  # fmt: skip
         started = time.perf_counter()
         try:
-            values = self.backend.train_step(parts, step=step - 1, learning_rate=rate)
+            values = self._in_memory(
+                step, parts, lambda some: self.backend.train_step(some, step=step - 1, learning_rate=rate)
+            )
         except RunFailedError as error:
             raise Diverged(step, str(error)) from None
         grows = self.means.add(values)
@@ -266,6 +300,28 @@ class Pretraining:
             self.evaluate(step, show)
         if step % settings.checkpoint_every == 0:
             self._save(step)
+
+    def _in_memory(self, step: int, parts: list[Part], compute: Callable[[list[Part]], Result]) -> Result:
+        """compute(parts); where the memory does not hold them, on the same rows in parts of half the size, from here on."""
+        while True:
+            try:
+                return compute(smaller(parts, self.cut))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(step, rows_of(parts), str(error).strip().splitlines()[0])
+            give_back_memory()
+
+    def _halve(self, step: int, rows: int, told: str) -> None:
+        if rows <= self.cut:
+            raise TryAgainError(
+                f"step {step:,}: the memory does not hold one row of {self.settings.max_length} tokens ({told}). Free some, or "
+                "take a smaller size or max_length"
+            )
+        self.cut *= 2
+        text = f"out of memory ({told}): batches are computed in parts of {-(-rows // self.cut)} rows from step {step:,} on"
+        self.panel.note(text)
+        self.run.append({"kind": "note", "step": step, "text": text})
 
     def _report(self, step: int, values: dict[str, float], show: bool) -> None:
         left = self.seconds / step * (self.settings.steps - step)
@@ -286,8 +342,9 @@ class Pretraining:
 
     def evaluate(self, step: int, show: bool = False) -> dict[str, float]:
         """Measure both networks on held-out text and write it down."""
-        parts = self.steps.held_out()
-        observed = [self.backend.observe(part) for part in parts]
+        parts, observed = self._in_memory(
+            step, self.steps.held_out(), lambda some: (some, [self.backend.observe(part) for part in some])
+        )
         values = measure(observed)
         # First what the page of `electra watch` asks for once it has read the line of metrics.
         self.run.append_held_out(held_out_record(step, parts, observed, self.pieces))
@@ -334,10 +391,13 @@ class Pretraining:
         kept = (
             f"the checkpoint after step {self.saved_at:,} is whole" if self.saved_at else "no checkpoint was made yet"
         )
-        self.run.append({"kind": "failure", "step": fault.step, "error": str(fault)})
+        self.run.append(
+            {"kind": "failure", "step": fault.step, "error": str(fault), "examples": self.steps.rows(number)}
+        )
         went_back = f" after {len(self.returns.all)} returns to a checkpoint" if self.returns.all else ""
         raise RunFailedError(
             f"the run stopped{went_back}: {fault}. Nothing of that step was kept; {kept}. Batch {number} of seed "
-            f"{self.settings.seed} fed it. A lower learning_rate, a longer warm-up or precision float32 usually helps; start "
+            f"{self.settings.seed} fed it; its examples are in {self.run.metrics_file}. A lower learning_rate, a longer "
+            "warm-up or precision float32 usually helps; start "
             "again in a new folder. Where one batch or a passing fault may be the cause, on_divergence return goes on past it"
         ) from None

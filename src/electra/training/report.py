@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from electra.disk.replace import write_atomically
 from electra.errors import DataError, install_hint
 from electra.training.chart import line_chart
 from electra.training.health import health_lines
@@ -13,7 +14,6 @@ from electra.training.panel import EVALUATED, clock
 from electra.training.run import RunFolder, read_metrics
 from electra.training.styles import style
 from electra.training.then_and_now import sureness, then_and_now
-from electra.weights.files import write_atomically
 
 Records = list[dict[str, Any]]
 

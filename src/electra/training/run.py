@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
+from electra.disk.replace import write_atomically
+from electra.disk.space import check_room
 from electra.errors import DataError, FrozenRunError
 from electra.training.settings import MACHINE_KEYS
 from electra.verification.record import seal
 from electra.weights.checkpoint import sweep_stale, verify_manifest, write_folder_atomically
-from electra.weights.files import write_atomically
 
 STEP = "step-"
+NUMBERS = 3  # a checkpoint has for each parameter: itself and two moments
 
 
 class RunFolder:
@@ -56,6 +58,12 @@ class RunFolder:
     def settings(self) -> dict[str, Any]:
         """The record of `begin`."""
         return read_json_object(self.settings_file)
+
+    def check_room(self, parameters: int, *, checkpoints: int, models: int, advice: str) -> None:
+        """Raise DiskFullError where so many checkpoints and model folders, and one being written, will have no room."""
+        needed = 4 * parameters * (NUMBERS * (checkpoints + 1) + models)
+        held = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        check_room(self.path, needed - held, f"{checkpoints} checkpoint{'s' * (checkpoints > 1)}", advice)
 
     # -- checkpoints --------------------------------------------------------------------------------------------------
 
@@ -110,9 +118,9 @@ class RunFolder:
 
     def forget_after(self, step: int) -> None:
         """Drop the lines of steps that will be made again, and a line that was cut short; what a kill left of this, too."""
+        for leftover in self.path.glob(".*.tmp"):
+            leftover.unlink()
         for path in (self.metrics_file, self.held_out_file):
-            for leftover in self.path.glob(f".{path.name}.*.tmp"):
-                leftover.unlink()
             if path.exists():
                 kept = [json.dumps(record) for record in read_metrics(path) if record["step"] <= step]
                 _write_text(path, "".join(f"{line}\n" for line in kept))
@@ -120,13 +128,17 @@ class RunFolder:
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a metrics.jsonl or held_out.jsonl; a last line cut short by a kill is left out."""
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                if line.endswith("\n"):
-                    raise DataError(f"{path}, line {number}: not JSON") from None
+                record = json.loads(line)
+            except ValueError:
+                if not line.endswith("\n"):
+                    return
+                record = None
+            if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+                raise DataError(f"{path}, line {number}: not a record of a run; expected a JSON object with its step")
+            yield record
 
 
 def find_model(path: Path, network: str) -> Path:
@@ -151,8 +163,11 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
 
 
 def _append(path: Path, *records: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(record) + "\n" for record in records))
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(record) + "\n" for record in records))
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _write_text(path: Path, text: str) -> None:

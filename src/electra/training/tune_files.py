@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import read_json_object
-from electra.errors import DataError
+from electra.disk.replace import write_atomically
+from electra.errors import DataError, ElectraError
 from electra.tasks.table import find_kind
 from electra.tasks.task import (
     Answer,
@@ -20,7 +21,6 @@ from electra.tasks.task import (
     TaggedExample,
     TextExample,
 )
-from electra.weights.files import write_atomically
 
 TASK = "task.json"
 RESULTS = "results.json"
@@ -70,15 +70,22 @@ def read_purpose(folder: Path) -> Purpose:
             f"{folder} has no {TASK}, so what its model was tuned for is not known; electra finetune writes one into RUN/model"
         )
     held = read_json_object(folder / TASK)
-    kind = find_kind(held["kind"])(**{key: _tuples(value) for key, value in held["kind_settings"].items()})
-    return Purpose(
-        name=held["task"],
-        kind=kind,
-        measure=held["measure"],
-        labels=tuple(held["labels"]),
-        max_length=held["max_length"],
-        columns={key: _tuples(value) for key, value in held["columns"].items()},
-    )
+    try:
+        kind = find_kind(held["kind"])(**{key: _tuples(value) for key, value in held["kind_settings"].items()})
+        return Purpose(
+            name=held["task"],
+            kind=kind,
+            measure=held["measure"],
+            labels=tuple(held["labels"]),
+            max_length=held["max_length"],
+            columns={key: _tuples(value) for key, value in held["columns"].items()},
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, ElectraError):
+            raise
+        raise DataError(
+            f"{folder / TASK} is not what electra finetune writes ({type(error).__name__}: {error}); restore it from a good copy"
+        ) from None
 
 
 def example_from(kind: str, values: Mapping[str, Any]) -> Example:

@@ -19,9 +19,10 @@ from typing import Any
 
 import electra
 from electra.config import ElectraConfig, read_json_object
-from electra.errors import RunFailedError
+from electra.errors import RunFailedError, TryAgainError
 from electra.tasks.task import Array, Example, Feature, Outputs, Prediction
 from electra.training.interrupt import StopRequest
+from electra.training.memory import is_out_of_memory
 from electra.training.panel import Panel
 from electra.training.run import RunFolder, read_metrics
 from electra.training.schedule import learning_rate
@@ -153,7 +154,16 @@ class SeedRun:
         started = time.perf_counter()
         features = [plan.train[number] for number in self._rows(step - 1)]
         inputs, targets = make_batch(features, **plan.shape, class_weights=plan.class_weights)
-        values = self.tuner.train_step(inputs, targets, step=step - 1, learning_rate=rate)
+        try:
+            values = self.tuner.train_step(inputs, targets, step=step - 1, learning_rate=rate)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TryAgainError(
+                f"seed {self.seed}, step {step:,}: the memory does not hold {len(features)} rows of {settings.max_length} tokens "
+                f"({str(error).strip().splitlines()[0]}). Free some and run the same command, or begin again with a smaller "
+                "--batch-size or --max-length"
+            ) from error
         seconds = time.perf_counter() - started
         self.seconds += seconds
         if step % self._a_share(LOGGED) == 0 or step in (1, plan.total_steps):

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from electra.disk.replace import write_atomically
 from electra.errors import WeightsError
-from electra.weights.files import BFLOAT16, widen, write_atomically
+from electra.weights.files import BFLOAT16, widen
 from electra.weights.table import TableError, masked_crc32c, read_table, read_varint, write_table, write_varint
 
 Array = np.ndarray[Any, Any]

@@ -5,10 +5,11 @@ write_manifest            the same manifest.json for a folder that is there, wit
 read_manifest             what a folder's manifest says; changed_files, verify_manifest: every file against it
 sweep_stale               remove what a killed process left
 
-Unusual here: replacing a folder takes two renames. A process killed between them leaves the old folder under the name
-`.NAME.stage-old`; the next write_folder_atomically or sweep_stale puts it back.
+Unusual here: a folder is replaced by exchanging two names. Where the system cannot, it takes two renames, and a process
+killed between them leaves the old folder as `.NAME.stage-old`; the next write_folder_atomically or sweep_stale puts it back.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -16,16 +17,18 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from electra.config import read_json_object
-from electra.errors import DataError, WriteError
-from electra.weights.files import sync_folder, write_atomically
+from electra.disk.lock import is_alive
+from electra.disk.replace import remove_if_left, sync_folder, write_atomically
+from electra.disk.space import write_error
+from electra.disk.swap import OLD, put_in_place, restore
+from electra.errors import DataError
 
 MANIFEST = "manifest.json"
 STAGE = ".stage-"  # .NAME.stage-PID-xxxx
-OLD = ".stage-old"  # .NAME.stage-old
 
 
 @contextmanager
@@ -35,26 +38,23 @@ def write_folder_atomically(path: Path) -> Iterator[Path]:
     The folder gets a manifest.json of sizes and sha256 sums, unless the block wrote it one. Raises WriteError where the
     disk refuses.
     """
-    path = Path(path).absolute()
+    path = Path(path).resolve()  # a link stays one: the folder it leads to is replaced
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _restore(path)
+        restore(path)
+        for left in path.parent.glob(f".{glob.escape(path.name)}{STAGE}*"):
+            remove_if_left(left, left.name.rpartition(STAGE)[2].partition("-")[0])
         stage = new_stage(path)
     except OSError as error:
-        raise WriteError(f"{path} could not be written ({error})") from error
+        raise write_error(path, error) from error
     try:
         yield stage
         if not (stage / MANIFEST).exists():
             write_manifest(stage, {})
         _sync_all(stage)
-        _put_in_place(stage, path)
+        put_in_place(stage, path)
     except OSError as error:
-        if isinstance(error, WriteError):
-            raise
-        free = shutil.disk_usage(path.parent).free
-        raise WriteError(
-            f"{path} could not be written ({error}); {free:,} bytes are free; what was there before is untouched"
-        ) from error
+        raise write_error(path, error) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -112,39 +112,21 @@ def _sync(file: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _put_in_place(stage: Path, path: Path) -> None:
-    old = path.with_name(f".{path.name}{OLD}")
-    if path.exists():
-        path.rename(old)
-    try:
-        stage.rename(path)
-    except OSError:
-        _restore(path)
-        raise
-    sync_folder(path.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _restore(path: Path) -> None:
-    """Finish or undo a replacement that was cut short between its two renames."""
-    old = path.with_name(f".{path.name}{OLD}")
-    if not old.exists():
-        return
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        old.rename(path)
-
-
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The object in a folder's manifest.json. DataError where there is none, or it does not list files."""
     held = read_json_object(folder / MANIFEST)
     files = held.get("files")
     if not isinstance(files, dict) or not all(
-        isinstance(entry, dict) and entry.keys() == {"size", "sha256"} for entry in files.values()
+        isinstance(entry, dict) and entry.keys() == {"size", "sha256"} and _is_inside(name)
+        for name, entry in files.items()
     ):
         raise DataError(f'{folder}/{MANIFEST} has no "files"; the folder is not one of ours, or is damaged')
     return held
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def changed_files(folder: Path, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -179,18 +161,8 @@ def sweep_stale(parent: Path) -> list[Path]:
         if not child.is_dir() or STAGE not in child.name:
             continue
         if child.name.endswith(OLD):
-            _restore(child.with_name(child.name[1 : -len(OLD)]))
-        elif not _is_alive(owner):
+            restore(child.with_name(child.name[1 : -len(OLD)]))
+        elif not is_alive(owner):
             shutil.rmtree(child, ignore_errors=True)
             removed.append(child)
     return removed
-
-
-def _is_alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -7,8 +7,6 @@ Every error names the file. Writing goes to a temporary file beside the target, 
 import json
 import math
 import mmap
-import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from electra.config import read_json_object
-from electra.errors import WeightsError, WriteError
+from electra.disk.replace import write_atomically
+from electra.errors import WeightsError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -154,31 +153,3 @@ def _write(file: BinaryIO, tensors: Mapping[str, Array], metadata: Mapping[str, 
     file.write(len(text).to_bytes(8, "little") + text)
     for name in order:
         file.write(np.ascontiguousarray(tensors[name]).data)
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, bring it to the disk, rename it to `path`.
-
-    Raises WriteError, with the old file untouched and the temporary one removed.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise WriteError(f"{path} could not be written ({error}); what was there before is untouched") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in `folder` to the disk, so that a rename survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,22 +1,20 @@
 """Model folders: config.json beside model.safetensors, or beside shards and their index, or an older format.
 
-Unusual here: a model folder may hold files of the user's, so it is not replaced as a whole. Every new file is first
-written and fsynced in a folder inside it; only then are they renamed over the old ones, weights first, config.json
-last. A full disk therefore cannot mix old and new. A folder that must be whole even across a kill between two renames,
-such as the checkpoint of a run, is written inside write_folder_atomically.
+Unusual here: a model folder may hold files of the user's, so it is not replaced as a whole; its files are replaced together
+(electra.disk.replace), and a saving that was cut short is undone or finished. A folder that is ours alone, such as the
+checkpoint of a run, is written inside write_folder_atomically.
 """
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from electra.config import ElectraConfig
-from electra.errors import UsageError, WeightsError, WriteError
-from electra.weights.checkpoint import new_stage, sweep_stale
-from electra.weights.files import INDEX, PICKLE, WEIGHTS, Array, Arrays, read_tensors, sync_folder, write_tensors
+from electra.disk.replace import replace_together, settle
+from electra.disk.space import write_error
+from electra.errors import UsageError, WeightsError
+from electra.weights.files import INDEX, PICKLE, WEIGHTS, Array, Arrays, read_tensors, write_tensors
 from electra.weights.old_formats import H5, MSGPACK, read_h5, read_msgpack, write_h5, write_msgpack
 from electra.weights.pickles import PICKLE_INDEX, read_pickle, refuse_pickle
 
@@ -53,6 +51,7 @@ def read_weights(folder: Path, allow_pickle_weights: bool = False) -> Arrays:
 
 def weight_files(folder: Path) -> list[str]:
     """The files of weights in a folder, each of them the whole model; the first is the one that is read."""
+    settle(folder)
     return [name for name in READERS if (folder / name).is_file()]
 
 
@@ -89,10 +88,7 @@ def save_model(
     if not formats or not set(formats) <= set(FORMATS):
         raise UsageError(f"formats are {list(formats)!r}; expected one or more of {', '.join(FORMATS)}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        sweep_stale(folder)
-        stage = new_stage(folder / "model")
-        try:
+        with replace_together(folder, is_weights) as stage:
             if "safetensors" in formats:
                 write_shards(stage, tensors, limit)
             if "h5" in formats:
@@ -100,37 +96,20 @@ def save_model(
             if "msgpack" in formats:
                 write_msgpack(stage / MSGPACK, tensors)
             config.save_pretrained(stage)
-            _replace(stage, folder)
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
-        free = f", {shutil.disk_usage(folder).free:,} bytes are free" if folder.is_dir() else ""
-        need = sum(array.nbytes for array in tensors.values()) * len(formats)
-        raise WriteError(
-            f"{folder} could not be written ({error}): {need:,} bytes are needed{free}; "
-            "what was there before is untouched"
-        ) from error
+        raise write_error(folder, error, sum(array.nbytes for array in tensors.values()) * len(formats)) from error
+    settle(folder)
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file of this name is one of those that save_model writes weights to."""
+    return name in (WEIGHTS, INDEX, H5, MSGPACK) or SHARD.fullmatch(name) is not None
 
 
 def keras_name(config: ElectraConfig) -> str:
     """What Keras called the model: ElectraForMaskedLM -> tf_electra_for_masked_lm."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]*", str(config.architectures[0]))
     return "_".join(["tf", *words]).lower()
-
-
-def _replace(stage: Path, folder: Path) -> None:
-    """Rename the staged files into `folder`, config.json last, and remove weights of the other layout."""
-    new = sorted(stage.iterdir(), key=lambda file: (file.name == "config.json", file.name))
-    for file in new:
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
-    for file in new:
-        file.replace(folder / file.name)
-    names = {file.name for file in new}
-    for file in folder.iterdir():
-        if file.name not in names and (file.name in (WEIGHTS, INDEX, H5, MSGPACK) or SHARD.fullmatch(file.name)):
-            file.unlink()
-    sync_folder(folder)
 
 
 def write_shards(folder: Path, tensors: Mapping[str, Array], limit: int) -> None:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from electra.disk.replace import settle
 from electra.errors import DataError, install_hint
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -30,6 +31,7 @@ def local_folder(source: str | Path, **options: Any) -> Path:
     """
     folder = Path(source)
     if folder.is_dir():
+        settle(folder)
         return folder
     if isinstance(source, Path) or folder.exists() or not _may_be_hub_name(str(source)):
         what = "is a file" if folder.is_file() else "does not exist"

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from electra.disk.replace import write_atomically
 from electra.errors import WeightsError, install_hint
-from electra.weights.files import BFLOAT16, Arrays, widen, write_atomically
+from electra.weights.files import BFLOAT16, Arrays, widen
 from electra.weights.translation import flax_path, from_flax_path, from_keras_path, keras_path, transposed
 
 H5 = "tf_model.h5"

@@ -1,0 +1,1 @@
+"""What holds on any disk: one process at a time in a folder, names exchanged in one step, files replaced together."""
