@@ -11,6 +11,7 @@ All numbers are little-endian. A line is one "sentence" of the original, without
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,31 @@ def read_description(folder: Path) -> dict[str, Any]:
     missing = KEYS - description.keys()
     if missing:
         raise CorpusError(f"{path} lacks {', '.join(sorted(missing))}; {AGAIN}")
+    if not _is_whole(description):
+        raise CorpusError(f"{path} is damaged: what it says of its parts is not what electra prepare writes; {AGAIN}")
     return description
+
+
+def _is_whole(description: dict[str, Any]) -> bool:
+    """Whether what the parts are opened by has the right types."""
+
+    def counts(values: Any, names: Iterable[str]) -> bool:
+        return isinstance(values, dict) and all(type(values.get(name)) is int and values[name] >= 0 for name in names)
+
+    tokenizer, splits, files = (description[key] for key in ("tokenizer", "splits", "files"))
+    return (
+        description["ids_dtype"] in ("<u2", "<u4")
+        and counts(tokenizer, ["vocab_size"])
+        and counts(tokenizer.get("special_ids"), ["pad", "unk", "cls", "sep", "mask"])
+        and isinstance(splits, dict)
+        and all(counts(splits.get(split), ["documents", *PARTS.values()]) for split in SPLITS)
+        and isinstance(files, dict)
+        and all(
+            isinstance(files.get(f"{split}/{part}.bin"), dict) and "sha256" in files[f"{split}/{part}.bin"]
+            for split in SPLITS
+            for part in PARTS
+        )
+    )
 
 
 def _map(folder: Path, split: str, part: str, description: dict[str, Any]) -> NDArray[Any]:
