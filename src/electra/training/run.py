@@ -21,7 +21,7 @@ from typing import Any
 
 from electra.config import read_json_object
 from electra.disk.replace import write_atomically
-from electra.disk.space import check_room
+from electra.disk.space import check_room, write_error
 from electra.errors import DataError, FrozenRunError
 from electra.training.settings import MACHINE_KEYS
 from electra.verification.record import seal
