@@ -92,6 +92,9 @@ CHANGES = {
     "no better than always giving the most frequent answer (0.5000)": lambda held: held["scores"][0].update(always=0.5),
     "3 of 18 runs collapsed": lambda held: held["scores"][0].update(collapsed=3),
     "The run new-2min-seed0 failed": lambda held: held["runs"].append({"name": "new-2min-seed0", "failed": "loss nan"}),
+    "1 run ended with the finding plateau": lambda held: held["runs"].append(
+        {"name": "new-2min-seed0", "health": {"plateau": "the loss stands"}}
+    ),
     "cola-of-new: fine-tunings failed": lambda held: held["fine_tunings"].append(
         {"name": "cola-of-new", "failed_seeds": [1]}
     ),

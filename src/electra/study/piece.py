@@ -27,6 +27,7 @@ from electra.study.detection import detection_piece
 from electra.study.fitting import fit, networks_of, step_flops
 from electra.training.encoder import open_encoder
 from electra.training.finetune import finetune
+from electra.training.health import health_lines
 from electra.training.interrupt import StopRequest
 from electra.training.pretrain import pretrain
 from electra.training.run import RunFolder, read_metrics
@@ -122,7 +123,19 @@ def pretrain_piece(order: Order, folder: Path) -> tuple[StopRequest, Result | No
         "seconds": last["seconds"],
         **flops_of(settings, corpus),
         "evaluations": [_numbers(r) for r in records if r["kind"] == "evaluation"],
+        "health": _standing(records),
     }
+
+
+def _standing(records: list[dict[str, Any]]) -> dict[str, str]:
+    """What was found wrong with a run and was not over at its end, by the name of the finding."""
+    found: dict[str, str] = {}
+    for line in health_lines(records):
+        if line["state"] == "over":
+            found.pop(line["finding"], None)
+        else:
+            found[line["finding"]] = line["text"]
+    return found
 
 
 def flops_of(settings: PretrainSettings, corpus: Path) -> dict[str, float]:

@@ -7,6 +7,7 @@ not the same budget           runs that are compared differ by more than 5% in w
 different questions           held-out measures under other masks or another generator are other quantities
 knowing nothing               a score no better than the most frequent answer's
 failed, collapsed, not done   what is missing, or is there and worthless
+unhealthy runs                what electra pretrain itself found wrong with a run, at its end
 many comparisons              by chance alone about one in twenty has a p below 0.05
 """
 
@@ -178,6 +179,15 @@ def _broken(held: Row) -> Iterator[str]:
             yield f"{one['name']}: fine-tunings failed and are missing."
 
 
+def _unhealthy(held: Row) -> Iterator[str]:
+    found: dict[str, list[str]] = {}
+    for run in held["runs"]:
+        for finding in run.get("health", {}):
+            found.setdefault(finding, []).append(run["name"])
+    for finding, names in found.items():
+        yield f"{_counted(len(names), 'run')} ended with the finding {finding} (electra report tells more): {', '.join(names)}."
+
+
 def _machines(held: Row) -> Iterator[str]:
     machines = held["machines"]
     if len(machines) > 1 and any(budget["unit"] == "minutes" for budget in held["budgets"]):
@@ -191,7 +201,7 @@ def _many(held: Row) -> Iterator[str]:
 
 
 RULES: Sequence[Callable[[Row], Iterator[str]]] = (
-    _not_done, _broken, _few_seeds, _budgets, _machines, _sizes, _questions, _overlaps, _examples, _useless, _many,
+    _not_done, _broken, _unhealthy, _few_seeds, _budgets, _machines, _sizes, _questions, _overlaps, _examples, _useless, _many,
 )  # fmt: skip
 
 
