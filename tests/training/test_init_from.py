@@ -28,7 +28,7 @@ from electra.weights.names import WORD_TABLE
 from electra.weights.refit import DISTANCES, POSITIONS, refit
 from electra.weights.sources import open_source
 
-TIMES = {"seconds", "tokens_per_second", "seconds_left", "step", "tokens"}
+TIMES = {"seconds", "tokens_per_second", "seconds_left", "step", "tokens", "flops"}
 EMBEDDINGS = "electra.embeddings."
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "zebra", "old", "river", "##s")
 
