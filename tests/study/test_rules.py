@@ -16,6 +16,7 @@ def comparison(first, second, *, examples=None, lower_is_better=False, task="col
     return {
         "task": task, "measure": "matthews", "budget": "2min", "first": "new", "second": "old",
         "paired": [str(seed) for seed in range(len(first))], "lower_is_better": lower_is_better, "different_question": [],
+        "same_budget": True,
         "ranges_overlap": one.lowest <= other.highest and other.lowest <= one.highest,
         "difference": test.difference, "seeds": vars(test), "examples": examples,
     }  # fmt: skip
@@ -30,6 +31,7 @@ def comparison(first, second, *, examples=None, lower_is_better=False, task="col
         (comparison([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]), "old is ahead in every run, which 3 seeds cannot prove"),
         (comparison([0.5] * 6, [0.1] * 6), "new is better"),
         (comparison([0.5] * 6, [0.1] * 6, lower_is_better=True), "old is better"),
+        (comparison([0.5] * 6, [0.1] * 6) | {"same_budget": False}, "new is better, but not at the same budget"),
         (comparison([0.5] * 6, [0.1] * 6, examples={"low": -0.1, "high": 0.9}), "no difference shown"),
         (comparison([0.5] * 6, [0.1] * 6, examples={"low": 0.1, "high": 0.7}), "new is better"),
         (comparison([0.5] * 6, [0.5] * 6), "equal"),

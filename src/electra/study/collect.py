@@ -16,14 +16,14 @@ from electra.config import read_json_object
 from electra.errors import ElectraError
 from electra.study.contents import Study
 from electra.study.pieces import pieces_of, results_of, waiting
-from electra.study.rules import cannot, differs_in_question, verdict
+from electra.study.rules import cannot, differs_in_question, same_budget, verdict
 from electra.tasks.statistics import compare_seeds, spread
 from electra.training.tune_files import write_text
 from electra.training.tune_scores import compare_many
 from electra.training.tune_seed import comparable
 
 HELD_OUT = "held-out text"  # what stands for a task where a score is of pretraining
-NOT_SCORES = ("step", "tokens", "seconds", "replaced_share", "sampled_accuracy", "prior_loss")
+NOT_SCORES = ("step", "tokens", "seconds", "flops", "replaced_share", "sampled_accuracy", "prior_loss")
 Results = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
 
@@ -33,7 +33,7 @@ def collect(study: Study, out: Path) -> Row:
     results = results_of(study, out)
     runs = [held for held in results.values() if held["task"] is None]
     tuned = [held for held in results.values() if held["task"] is not None]
-    scores = [*_held_out(study, runs), *_tasks(study, tuned)]
+    scores, costs = [*_held_out(study, runs), *_tasks(study, tuned)], list(_costs(study, runs))
     held = {
         "electra": electra.__version__,
         "title": study.title,
@@ -52,9 +52,9 @@ def collect(study: Study, out: Path) -> Row:
             "left": [piece.name for piece in waiting(study, out)],
         },
         "machines": sorted({_machine(run["machine"]) for run in runs if "machine" in run}),
-        "costs": list(_costs(study, runs)),
+        "costs": costs,
         "scores": scores,
-        "comparisons": list(_comparisons(study, scores, out)),
+        "comparisons": list(_comparisons(study, scores, costs, out)),
         "runs": runs,
         "fine_tunings": tuned,
     }
@@ -153,8 +153,9 @@ def is_lower_better(measure: str) -> bool:
     return measure.endswith("loss")
 
 
-def _comparisons(study: Study, scores: Sequence[Row], out: Path) -> Iterator[Row]:
+def _comparisons(study: Study, scores: Sequence[Row], costs: Sequence[Row], out: Path) -> Iterator[Row]:
     """Every variant minus the reference, in every score both have."""
+    unit_of = {budget.name: budget.unit for budget in study.budgets}
     for score in scores:
         if score["variant"] == study.reference:
             continue
@@ -172,6 +173,7 @@ def _comparisons(study: Study, scores: Sequence[Row], out: Path) -> Iterator[Row
             "lower_is_better": score["task"] == HELD_OUT and is_lower_better(score["measure"]),
             "different_question": _question(study, score),
             "ranges_overlap": _overlap(score["spread"], reference["spread"]),
+            "same_budget": same_budget(study.reference, score, costs, unit_of[score["budget"]]),
             "seeds": None,
             "examples": None,
         }

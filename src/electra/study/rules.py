@@ -50,9 +50,18 @@ def verdict(row: Row) -> str:
     examples = row["examples"]
     if examples is not None and examples["low"] <= 0 <= examples["high"]:
         return "no difference shown"
+    but = "" if row["same_budget"] else ", but not at the same budget"
     if row["seeds"]["p"] <= LEVEL:
-        return f"{better} is better"
-    return f"{better} is ahead in every run, which {len(row['paired'])} seeds cannot prove"
+        return f"{better} is better{but}"
+    return f"{better} is ahead in every run, which {len(row['paired'])} seeds cannot prove{but}"
+
+
+def same_budget(reference: str, score: Row, costs: Sequence[Row], unit: str) -> bool:
+    """Whether the runs behind a score cost what the reference's cost, in what the budget fixes."""
+    own: dict[str, float] = {
+        row["variant"]: row[COST[unit]]["median"] for row in costs if row["budget"] == score["budget"]
+    }
+    return abs(own[score["variant"]] / own[reference] - 1) <= SAME
 
 
 def cannot(held: Row) -> list[str]:
