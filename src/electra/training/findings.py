@@ -89,7 +89,7 @@ def _divergence(h: History) -> str | None:
 
 
 def _collapse(h: History) -> str | None:
-    if len(h.train) < LINES or "accuracy_on_replaced" not in h.train[-1] or h.best_found < LEARNED:
+    if len(h.train) < LINES or "discriminator_loss" not in h.train[-1] or h.best_found < LEARNED:
         return None
     found, kept = h.mean("accuracy_on_replaced"), h.mean("accuracy_on_original")
     if found >= COLLAPSED or kept <= KEPT:
