@@ -113,7 +113,7 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 # -- reading ------------------------------------------------------------------------------------------------------------
 
-# verdict -> what it means; the first five need a discriminator
+# verdict -> what it means; the first three need a discriminator
 VERDICTS = {
     "caught": "replaced, and caught",
     "missed": "replaced, and missed",
