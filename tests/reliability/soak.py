@@ -69,11 +69,11 @@ def last_step(run):
 
 
 def contents(run):
-    """Every file by its sha256, and the metrics, without what the clock says."""
+    """Every file by its sha256, and the metrics, without what the clock says; cards say it too."""
     files = {
         str(path.relative_to(run)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(run.rglob("*"))
-        if path.is_file() and path.name not in ("metrics.jsonl", "state.json", "manifest.json")
+        if path.is_file() and path.name not in ("metrics.jsonl", "state.json", "manifest.json", "README.md")
     }
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return files | {"metrics": [{k: v for k, v in record.items() if k not in TIMES} for record in records]}
