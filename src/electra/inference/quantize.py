@@ -117,9 +117,9 @@ def _products(graph: Any) -> tuple[list[str], list[str]]:
 
 def _drop_unused(graph: Any) -> None:
     used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    for place, tensor in reversed(list(enumerate(graph.initializer))):  # in place: no tensor beyond 2 GB can be copied
+        if tensor.name not in used:
+            del graph.initializer[place]
 
 
 def _is_float(onnx: Any, tensor: Any) -> bool:
