@@ -104,6 +104,25 @@ def same_networks(one, other):
     )
 
 
+def test_a_run_that_has_memory_for_no_row_keeps_the_updates_it_made(corpus, tmp_path, quiet, monkeypatch):
+    from electra.torch.backend import Backend
+
+    whole = Backend.train_step
+
+    def train_step(self, parts, *, step, learning_rate):
+        if step == 7:
+            raise MemoryError("out of memory")
+        return whole(self, parts, step=step, learning_rate=learning_rate)
+
+    monkeypatch.setattr(Backend, "train_step", train_step)
+    with pytest.raises(TryAgainError, match="does not hold one row"):
+        pretrain(small_settings(steps=60), corpus, tmp_path / "run", panel=False)
+    assert [path.name for path in RunFolder(tmp_path / "run").steps()] == ["step-00000005", "step-00000007"]
+    monkeypatch.undo()
+    pretrain(small_settings(steps=60), corpus, tmp_path / "run", panel=False)
+    assert same_networks(tmp_path / "run", quiet)
+
+
 def kill_workers(run, times):
     """In a thread: kill a worker each time that metrics appear after the last one was replaced."""
 

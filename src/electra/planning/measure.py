@@ -23,6 +23,7 @@ from electra.objective import mask_tokens
 from electra.planning.machines import Accelerator
 from electra.planning.machines import memory as expected_memory
 from electra.training.backend import Backend, Part, open_backend
+from electra.training.memory import give_back_memory, is_out_of_memory
 from electra.training.pretrain import BUILDERS
 from electra.training.settings import PretrainSettings
 
@@ -127,7 +128,15 @@ def measure(
         left = seconds * MOST_TIME - (time.perf_counter() - started)
         if found and (not fits(count) or _cost(found[-1]) * count / found[-1].rows > left):
             break
-        found.append(_timed(backend, rows, count, settings.max_length, threads, left / 4))
+        try:
+            found.append(_timed(backend, rows, count, settings.max_length, threads, left / 4))
+        except Exception as error:  # a GPU's memory, of which `fits` knows nothing
+            if not is_out_of_memory(error):
+                raise
+            give_back_memory()
+            break
+    if not found:
+        return []
     best = max(found, key=lambda one: one.tokens_per_second(settings.batch_size))
     left = seconds - (time.perf_counter() - started)
     half, twice = settings.max_length // 2, min(2 * best.rows, settings.batch_size)

@@ -198,6 +198,7 @@ class Pretraining:
         self.steps = Steps(Path(corpus.folder), "train", settings)
         self.panel = Panel(f"electra: {start.title}, {settings.objective}", settings.steps)
         self.seconds, self.tokens = 0.0, 0  # of the whole run, over all its continuations
+        self.done = 0  # updates
         self.saved_at: int | None = None
         self.flops = step_flops(start.networks, length=settings.max_length, batch_size=settings.batch_size)
         self.means, self.returns = Means(), Returns(run)
@@ -228,18 +229,17 @@ class Pretraining:
         """Train after step `first`, to the end or until asked to stop; the last step that was made."""
         steps = replace(self.steps, jumps=self.returns.jumps)
         parts = ordered(steps, start=first, stop=self.settings.steps, workers=self.settings.workers)
-        step = first
         try:
             for step, batch_parts in enumerate(parts, start=first + 1):
                 self._step(step, batch_parts, show)
                 if stop.signal:
                     break
         except TryAgainError:  # workers that died, or memory for no row at all; what was learned is kept
-            self._save(step)
+            self._save(self.done)
             raise
         finally:
             parts.close()
-        return step
+        return self.done
 
     def _resume(self, panel: Panel) -> int:
         self.returns.remove_abandoned()
@@ -249,12 +249,13 @@ class Pretraining:
             return 0
         state = read_json_object(checkpoint / "state.json")
         self.backend.load(checkpoint)
-        self.seconds, self.tokens, self.saved_at = state["seconds"], state["tokens"], state["step"]
+        self.seconds, self.tokens = state["seconds"], state["tokens"]
+        self.done = self.saved_at = int(state["step"])
         self.means = Means(state.get("means"))
         self.run.forget_after(state["step"])
         self.health.recall(self.run, self.returns.told(), state["step"])
-        panel.note(f"continuing after step {state['step']:,} of {self.settings.steps:,}")
-        return int(state["step"])
+        panel.note(f"continuing after step {self.done:,} of {self.settings.steps:,}")
+        return self.done
 
     def _go_back(self, fault: Diverged) -> None:
         """Decide for a checkpoint to continue from, or end the run."""
@@ -293,7 +294,7 @@ class Pretraining:
             raise Diverged(step, grows)
         seconds = time.perf_counter() - started
         tokens = sum(int(rows.attention_mask.sum()) for rows, _ in parts)
-        self.seconds, self.tokens = self.seconds + seconds, self.tokens + tokens
+        self.seconds, self.tokens, self.done = self.seconds + seconds, self.tokens + tokens, step
         if step % settings.log_every == 0 or step == settings.steps:
             self._report(step, values | {"learning_rate": rate, "tokens_per_second": tokens / seconds}, show)
         if self.has_held_out and (step % settings.eval_every == 0 or step == settings.steps):
