@@ -135,6 +135,15 @@ def test_a_damaged_parquet_file_is_reported(tmp_path):
     assert report.damage.startswith("not readable as parquet")
 
 
+@pytest.mark.fault(23, 28)
+def test_a_row_of_parquet_that_is_not_utf8_is_a_bad_record(tmp_path):
+    texts = pyarrow.array([b"one", b"t\xffwo", b"three"], pyarrow.binary()).view(pyarrow.string())
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match=r'a.parquet:2.*column "text" is not UTF-8'):
+        list(read_documents(tmp_path / "a.parquet"))
+    assert list(read_documents(tmp_path / "a.parquet", max_bad_records=1)) == [["one"], ["three"]]
+
+
 # -- encodings and characters -----------------------------------------------------------------------------------------
 
 

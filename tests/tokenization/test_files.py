@@ -98,6 +98,18 @@ def test_a_tokenizer_of_another_kind_is_refused(saved):
         load_tokenizer(saved)
 
 
+@pytest.mark.fault(29)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("do_lower_case", "yes"), ("tokenize_chinese_chars", None), ("added_tokens_decoder", {"a": {"content": "b"}})],
+)
+def test_settings_of_a_tokenizer_that_cannot_be_are_refused(saved, key, value):
+    path = saved / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(VocabularyError, match="restore"):
+        load_tokenizer(saved)
+
+
 def test_added_tokens_that_do_not_follow_the_vocabulary_are_refused(saved):
     path = saved / "tokenizer_config.json"
     config = json.loads(path.read_text())

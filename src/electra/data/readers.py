@@ -229,13 +229,17 @@ class SpanReader:
                     for value in batch.column(0):
                         done += 1
                         self._bytes.position = self.span.size * done // total
-                        text = value.as_py()
+                        try:
+                            text = value.as_py()
+                        except UnicodeDecodeError as error:
+                            self._bad_record(done, 1, f'column "{field}" is not UTF-8 ({error.reason})')
+                            continue
                         if isinstance(text, str):
                             yield text
                         else:
                             self._bad_record(done, 1, f'column "{field}" is {type(text).__name__}, expected a string')
-        except (pyarrow.ArrowInvalid, OSError) as error:
-            if isinstance(self.source.path, str) and not isinstance(error, pyarrow.ArrowInvalid):
+        except (pyarrow.ArrowException, OSError) as error:
+            if isinstance(self.source.path, str) and not isinstance(error, pyarrow.ArrowException):
                 raise unreachable(self.source.path, error) from error
             self.report.damage = f"not readable as parquet ({error})"
         self.report.line_ends = done

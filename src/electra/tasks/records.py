@@ -255,6 +255,6 @@ def _parquet(path: Path) -> Iterator[Record]:
         raise install_hint("pyarrow", "data", "reading .parquet files") from None
     try:
         rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (pyarrow.ArrowInvalid, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not readable as parquet: {error}") from None
     yield from (Record(f"{path}:{number}", row) for number, row in enumerate(rows, start=1))

@@ -47,9 +47,15 @@ def read_folder(path: Path) -> Stored:
     whole, config, roles, ids = (read_json_object(names[name]) if name in names else {} for name in (*FILES[1:], ADDED))
     named = {**roles, **{key: value for key, value in config.items() if key in _SPECIAL_KEYS}}
     added = _added_tokens(whole, config, ids, named)
+    recorded = normalizer_of(whole) | {key: config[key] for key in NORMALIZATION if key in config}
+    for key, value in recorded.items():
+        if not isinstance(value, bool) and (value is not None or key != "strip_accents"):
+            raise VocabularyError(
+                f"{path}: {key} is {value!r}, expected true or false; restore the file from a good copy"
+            )
     return Stored(
         vocabulary=_vocabulary(path, whole, names),
-        recorded=normalizer_of(whole) | {key: config[key] for key in NORMALIZATION if key in config},
+        recorded=recorded,
         special_tokens=_special_tokens({**roles, **named}, {token.content: token for token in added.values()}),
         added=added,
         settings={k: value for k, value in config.items() if k not in _SPECIAL_KEYS and k not in NORMALIZATION},
