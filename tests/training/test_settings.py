@@ -64,3 +64,10 @@ def test_a_recipe_with_a_word_in_place_of_a_number_is_a_clear_error(tmp_path):
     path.write_text('steps = "many"\n')
     with pytest.raises(ConfigError, match=r"recipe\.toml.*wrong type"):
         read_recipe(path)
+
+
+def test_a_recipe_whose_preset_is_no_name_is_a_clear_error(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("preset = 1e-3\n")
+    with pytest.raises(ConfigError, match=r"recipe\.toml: preset is 0\.001, expected one of tiny"):
+        read_recipe(path)

@@ -180,6 +180,8 @@ def read_recipe(path: Path) -> PretrainSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     base = values.pop("preset", None)
+    if base is not None and not isinstance(base, str):
+        raise ConfigError(f"{path}: preset is {base!r}, expected one of {', '.join(PRESETS)}")
     start = preset(base).to_dict() if base else {}
     return settings_from(start | values, where=str(path))
 
