@@ -145,4 +145,7 @@ class GuardedProtocol(H11Protocol):
                 self.transport.write(self.conn.send(event) or b"")
         except h11.LocalProtocolError:  # a part of an answer was sent before
             pass
+        if self.is_busy:  # what still answers the request, whose rest was no HTTP, has nobody to tell
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.close()
