@@ -12,7 +12,7 @@ PYTHON ?= python3
 # Where the plain torch wheel carries CUDA and none is wanted: make demo TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
-BENCHMARKS := pretraining step_profile inference tokenization tuning_step checkpoint startup serving scaling
+BENCHMARKS := pretraining step_profile inference tokenization tuning_step checkpoint startup serving scaling distributed
 
 .PHONY: demo setup test nightly fuzz soak audit check docs reliability bench
 

@@ -49,6 +49,12 @@ class Ops(Protocol):
     def stop_gradient(self, values: Array) -> Array: ...
 
 
+class Draws(Protocol):
+    """Uniform numbers in [0, 1): NumPy's Generator, or data.batches.DrawsOfRows."""
+
+    def random(self, size: tuple[int, ...], dtype: Any = ...) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveSettings:
     """The numbers of the objective; defaults are the paper's.
@@ -152,7 +158,7 @@ def find_candidates(batch: Batch, special_ids: dict[str, int]) -> np.ndarray:
 
 
 def choose_positions(
-    batch: Batch, *, settings: ObjectiveSettings, special_ids: dict[str, int], rng: np.random.Generator
+    batch: Batch, *, settings: ObjectiveSettings, special_ids: dict[str, int], rng: Draws
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the generator will be asked: positions (B, M) int32 and weights (B, M) float32, 0 on unused slots.
 
@@ -193,7 +199,7 @@ def hide(
 
 
 def mask_tokens(
-    batch: Batch, *, settings: ObjectiveSettings, special_ids: dict[str, int], vocab_size: int, rng: np.random.Generator,
+    batch: Batch, *, settings: ObjectiveSettings, special_ids: dict[str, int], vocab_size: int, rng: Draws,
     progress: float = 0.0,
 ) -> Masked:  # fmt: skip
     """Choose positions, hide them, and draw the noise the generator will sample with, at the temperature it then has.

@@ -46,13 +46,16 @@ def main(words: list[str]) -> int:
     command = tyro.cli(Pretrain, args=words, prog="electra pretrain", default=default)
 
     from electra.training.pretrain import pretrain
+    from electra.training.team import rank_and_size
 
     stop = pretrain(
         command.settings, command.corpus, command.run, init_from=command.init_from, framework=command.framework,
         resume=command.resume, panel=not command.quiet,
     )  # fmt: skip
-    if stop.signal:
+    if stop.exit_code:
         return stop.exit_code
+    if rank_and_size()[0] > 0:
+        return 0
     encoder = MAIN[command.settings.objective][0]
     print(f"the {encoder} is in {command.run / encoder}; look at the run:", file=sys.stderr)
     if encoder == "discriminator":

@@ -5,7 +5,9 @@ stored.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,28 @@ def batch_maker(examples: Examples, *, seed: int, batch_size: int) -> Callable[[
 
 def _batch_at(examples: Examples, seed: int, batch_size: int, step: int) -> Batch:
     return batch(examples, seed=seed, step=step, batch_size=batch_size)
+
+
+def shares(count: int, parts: int) -> list[int]:
+    """Where `parts` shares of `count` rows begin, and the last one's end: (parts + 1,); none differs by more than a row."""
+    return [number * count // parts for number in range(parts + 1)]
+
+
+@dataclass(frozen=True)
+class DrawsOfRows:
+    """Random numbers for rows `start` to `stop` of a batch of `total`.
+
+    They are drawn for the whole batch, so that what a row gets does not depend on who works out the others.
+    """
+
+    rng: np.random.Generator
+    total: int
+    start: int
+    stop: int
+
+    def random(self, size: tuple[int, ...], dtype: Any = np.float64) -> NDArray[Any]:
+        """Uniform numbers in [0, 1) of shape (stop - start, ...)."""
+        return self.rng.random((self.total, *size[1:]), dtype=dtype)[self.start : self.stop]
 
 
 def evaluation_batches(examples: Examples, batch_size: int) -> Iterator[Batch]:

@@ -135,11 +135,8 @@ class _Worker:
 
     def end(self) -> None:
         self.connection.close()
-        self.process.terminate()
-        self.process.join(2)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        self.process.kill()
+        self.process.join()
 
 
 def one_thread() -> None:
@@ -150,7 +147,8 @@ def one_thread() -> None:
 
 def _work(connection: Connection, function: Callable[[Any], Any], setup: Callable[[], None] | None) -> None:
     """A worker's life: answer tasks until the pipe closes, which it does when the parent dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal or a launcher sends them to all; they are the parent's
+        signal.signal(number, signal.SIG_IGN)
     is_ready = setup is None
     try:
         while True:

@@ -24,8 +24,8 @@ from electra.planning.machines import Accelerator
 from electra.planning.machines import memory as expected_memory
 from electra.training.backend import Backend, Part, open_backend
 from electra.training.memory import give_back_memory, is_out_of_memory
-from electra.training.pretrain import BUILDERS
 from electra.training.settings import PretrainSettings
+from electra.training.steps import BUILDERS
 
 START_TOKENS = 512  # at once, the fewest that are tried
 TIMES = 3  # an update is timed, where there is time

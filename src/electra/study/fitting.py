@@ -17,8 +17,8 @@ from electra.errors import ConfigError
 from electra.flops import multiplied
 from electra.study.contents import Budget
 from electra.training.backend import Backend, open_backend
-from electra.training.pretrain import Steps
 from electra.training.settings import PretrainSettings, with_steps
+from electra.training.steps import Steps
 
 WARM, TIMED = 6, 18  # steps: the first warm caches and kernels
 SECONDS = 2.0  # a measurement takes at least so long, where the budget is not shorter

@@ -17,8 +17,8 @@ from electra.study.pieces import Piece, pieces_of, results_of
 from electra.tokenization import load_tokenizer
 from electra.training.encoder import Encoder
 from electra.training.finetune import make_plan
-from electra.training.pretrain import Steps
 from electra.training.settings import PretrainSettings
+from electra.training.steps import Steps
 from electra.training.tune_batches import make_batch, predict_all
 from electra.training.tune_data import published_data
 from electra.training.tuner import open_tuner

@@ -8,6 +8,7 @@ generator's answers are those of fused.py, which are the same and faster.
 import ctypes
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,16 @@ from electra.torch import fused, ops
 from electra.torch.initial import fill
 from electra.torch.networks import CLASSES, differences, share
 from electra.torch.optim import Adam
+from electra.torch.parallel import (
+    distribute,
+    layers_of,
+    local_device,
+    rank_and_size,
+    summed,
+    sums_gradients,
+    whole,
+    whole_model,
+)
 from electra.torch.towers import one_sided
 from electra.training.backend import Part
 from electra.training.metrics import Observed, shares
@@ -47,13 +58,19 @@ class Backend:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings, self.special_ids = settings, special_ids
+        self.rank, self.processes = rank_and_size()
+        self.is_sharded = self.processes > 1 and settings.parallel == "fsdp"
         self.device = device_of(settings.device)
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
         self.bfloat16 = settings.precision == "bfloat16" or (
             settings.precision == "auto" and has_fast_bfloat16(self.device)
         )
         dtype = torch.bfloat16 if self.bfloat16 else torch.float32
         both_sided = [config for name, config in networks.items() if name not in (*TOWERS, "cloze")]
-        self.is_fused = not settings.compile and all(fused.can_fuse(c, dtype, self.device) for c in both_sided)
+        # What is computed outside of the layers' own calls is not brought together from its shares.
+        is_plain = settings.compile or self.is_sharded
+        self.is_fused = not is_plain and all(fused.can_fuse(c, dtype, self.device) for c in both_sided)
         models = {name: CLASSES[name](config) for name, config in networks.items()}
         for name, arrays in (weights or first_arrays(settings, networks)).items():
             fill(dict(models[name].named_parameters()), arrays)
@@ -69,11 +86,10 @@ class Backend:
         for model in self.models.values():
             model.check_inputs = False  # the corpus was checked against the vocabulary when the run began
         if self.settings.compile:
-            encoders = {
-                model.base_model.encoder for model in self.models.values() if hasattr(model.base_model, "encoder")
-            }
-            for layer in (layer for encoder in encoders for layer in encoder.layer):
+            for layer in layers_of(self.models):
                 layer.compile()
+        if self.processes > 1:
+            self.together = distribute(self.models, self.outcome, self.settings.parallel, self.device)
         self.optimizer = Adam(
             self.parameters(), weight_decay=self.settings.weight_decay, epsilon=self.settings.adam_epsilon,
             betas=(0.9, self.settings.adam_beta2),
@@ -100,7 +116,8 @@ class Backend:
         """Device, precision, threads and parameters of this run."""
         return {
             "framework": f"torch {torch.__version__}",
-            "device": str(self.device),
+            "device": str(self.device) if self.processes == 1 else self.device.type,
+            "processes": self.processes,
             "precision": "bfloat16" if self.bfloat16 else "float32",
             "fused": self.is_fused,
             "threads": torch.get_num_threads(),
@@ -176,37 +193,50 @@ class Backend:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             return loss(self._generate, self._answer, batch, masked, self.settings, ops, totals)
 
+    def _outcome(self, *arguments: Any) -> Outcome:
+        """The same, of the networks that are spread over several processes where they are."""
+        return self.outcome(*arguments) if self.processes == 1 else Outcome(**self.together(*arguments))
+
     def _to_device(self, array: Any) -> Tensor:
         return torch.from_numpy(array).to(self.device, non_blocking=True)
 
     def train_step(self, parts: Sequence[Part], *, step: int, learning_rate: float) -> dict[str, float]:
         """One update on the parts of a batch; nothing changes where the loss or the gradient is not finite."""
-        torch.manual_seed(step_seed(self.settings.seed, step))
-        totals = count_totals(parts)
-        sums: dict[str, Tensor] = {}
+        torch.manual_seed(step_seed(self.settings.seed, step, self.rank))
+        totals, sums = self._totals(parts), dict[str, Tensor]()
         try:
-            for part in parts:
-                outcome = self.outcome(part, totals, with_probabilities=False)
-                outcome.loss.backward()
+            for number, part in enumerate(parts, start=1):
+                with self._sums_gradients(number == len(parts)):
+                    outcome = self._outcome(part, totals, False)
+                    (outcome.loss * self.processes).backward()
                 for name, value in _counts(outcome).items():
                     sums[name] = sums.get(name, 0) + value
         except Exception:  # such as too little memory: the same step may come again
             self.optimizer.forget_gradients()
             raise
-        norm = sums["gradient_norm"] = self.optimizer.gradient_norm()
-        numbers = torch.stack([value.float() for value in sums.values()]).tolist()  # one wait, not ten
-        values = dict(zip(sums, numbers, strict=True))
+        norm = self.optimizer.gradient_norm()
+        counted = summed(torch.stack([value.float() for value in sums.values()]))
+        numbers = torch.cat([counted, norm.float()[None]]).tolist()  # one wait, not ten
+        values = dict(zip([*sums, "gradient_norm"], numbers, strict=True))
         if not all(map(isfinite, (values["loss"], values["gradient_norm"]))):
             self.optimizer.forget_gradients()
             raise RunFailedError(f"step {step}: loss {values['loss']}, gradient norm {values['gradient_norm']}")
         self.optimizer.update(learning_rate=learning_rate, norm=norm, clip_norm=self.settings.clip_norm)
         return shares(values)
 
+    def _totals(self, parts: Sequence[Part]) -> Totals:
+        """What the losses of the whole batch are divided by."""
+        counts = count_totals(parts)
+        return counts if self.processes == 1 else Totals(*summed(torch.tensor(counts, device=self.device)).unbind())
+
+    def _sums_gradients(self, is_last: bool) -> AbstractContextManager[Any]:
+        return nullcontext() if self.processes == 1 else sums_gradients(self.together, is_last)
+
     @torch.no_grad()
     def observe(self, part: Part) -> Observed:
         """One batch without dropout and without learning."""
         self._set_training(False)
-        outcome = self.outcome(part)
+        outcome = self._outcome(part)
         self._set_training(True)
         batch, masked = part
         log_probabilities = outcome.mlm_log_probabilities
@@ -229,15 +259,21 @@ class Backend:
 
     # -- files --------------------------------------------------------------------------------------------------------
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | None) -> None:
         """A model folder per network, and optimizer.safetensors with the moments NETWORK.NAME/m and /v.
 
-        In a folder a shifted table is the sum; its difference is NETWORK.NAME/difference beside the moments.
+        In a folder a shifted table is the sum; its difference is NETWORK.NAME/difference beside the moments. None: this
+        process gives its share to the one that writes.
         """
-        for name, model in self.models.items():
-            model.save_pretrained(folder / name)
-        state = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state.items()}
+        if folder is None and not self.is_sharded:
+            return
+        models = {name: whole_model(model) if self.is_sharded else model for name, model in self.models.items()}
+        state = {name: whole(tensor).cpu().numpy() for name, tensor in self.optimizer.state.items()}
         state |= differences(self.models, self.settings)
+        if folder is None:
+            return
+        for name, model in models.items():
+            model.save_pretrained(folder / name)
         write_tensors(folder / "optimizer.safetensors", state)
 
     def load(self, folder: Path) -> None:
@@ -274,14 +310,19 @@ def _numpy(tensor: Tensor | None) -> Any:
     return None if tensor is None else (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
 
 
-def step_seed(seed: int, step: int) -> int:
-    """The seed of a step's dropout."""
-    return (seed * 1_000_003 + step) % (1 << 63)
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """The seed of a step's dropout in one of several processes."""
+    return (seed * 1_000_003 + step + (rank << 40)) % (1 << 63)
 
 
 def device_of(name: str) -> torch.device:
-    """The device called `name`; ConfigError where this machine, or this torch, has none."""
+    """The device called `name`; ConfigError where this machine, or this torch, has none.
+
+    One of several processes has a GPU of its own for `auto` and `cuda`.
+    """
     name = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    if name == "cuda" and torch.cuda.is_available() and rank_and_size()[1] > 1:
+        name = f"cuda:{local_device()}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

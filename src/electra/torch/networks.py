@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from electra.torch.heads import ElectraForMaskedLM, ElectraForPreTraining
 from electra.torch.model import ElectraModel
+from electra.torch.parallel import whole
 from electra.torch.towers import ElectraCloze
 from electra.training.networks import shared_by, shifted_by
 from electra.training.settings import PretrainSettings
@@ -71,9 +72,9 @@ def put(model: Any, path: str, module: nn.Module) -> None:
 
 
 def differences(models: Mapping[str, Any], settings: PretrainSettings) -> Arrays:
-    """What shifted tables add, as DISCRIMINATOR.NAME/difference."""
+    """What shifted tables add, as DISCRIMINATOR.NAME/difference; every process of several has to ask."""
     tables = {path: models["discriminator"].get_submodule(path) for path in shifted_by(settings)}
     return {
-        f"discriminator.{path}.weight/difference": table.difference.detach().cpu().numpy()
+        f"discriminator.{path}.weight/difference": whole(table.difference.detach()).cpu().numpy()
         for path, table in tables.items()
     }

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from electra.torch.parallel import own, share_of, whole
+
 UNDECAYED = ("LayerNorm", "layer_norm", "bias")  # a parameter with one of these in its name is not decayed
 MANY = 1e9  # updates after which 1 - beta ** updates is 1
 
@@ -44,7 +46,7 @@ class Adam:
 
     def gradient_norm(self) -> Tensor:
         """The L2 norm of all gradients together, ()."""
-        return torch.nn.utils.get_total_norm(p.grad for p in self.parameters.values() if p.grad is not None)
+        return whole(torch.nn.utils.get_total_norm(p.grad for p in self.parameters.values() if p.grad is not None))
 
     @torch.no_grad()
     def update(self, *, learning_rate: float, norm: Tensor | None = None, clip_norm: float = 0.0) -> None:
@@ -54,15 +56,15 @@ class Adam:
         """
         divisor = None if norm is None else ((norm + 1e-6) / clip_norm).clamp(min=1.0).float()
         for (decay, rate), names in self.groups.items():
-            gradients = {name: g for name in names if (g := self.parameters[name].grad) is not None}
+            gradients = {name: own(g) for name in names if (g := self.parameters[name].grad) is not None}
             if not gradients:
                 continue
-            parameters = [self.parameters[name] for name in gradients]
+            parameters = [own(self.parameters[name]) for name in gradients]
             torch._fused_adamw_(
                 parameters,
                 list(gradients.values()),
-                [self.state[f"{name}/m"] for name in gradients],
-                [self.state[f"{name}/v"] for name in gradients],
+                [own(self.state[f"{name}/m"]) for name in gradients],
+                [own(self.state[f"{name}/v"]) for name in gradients],
                 [],
                 [torch.full((), MANY, device=parameters[0].device)] * len(gradients),
                 lr=rate * learning_rate, beta1=self.betas[0], beta2=self.betas[1], weight_decay=decay, eps=self.epsilon,
@@ -78,4 +80,4 @@ class Adam:
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Continue from the `state` of another."""
         for name, tensor in self.state.items():
-            tensor.copy_(state[name])
+            own(tensor).copy_(share_of(state[name], like=tensor))

@@ -37,8 +37,8 @@ class Backend(Protocol):
     def observe(self, part: Part) -> Observed:
         """One batch without dropout and without learning."""
 
-    def save(self, folder: Path) -> None:
-        """A model folder per network, and optimizer.safetensors."""
+    def save(self, folder: Path | None) -> None:
+        """A model folder per network, and optimizer.safetensors. None: this process gives its share to the one that writes."""
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote, bit for bit."""

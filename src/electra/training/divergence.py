@@ -32,6 +32,9 @@ class Diverged(RunFailedError):
         super().__init__(reason)
         self.step = step
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Diverged, (self.step, str(self))  # it goes from one process to another
+
 
 class Means:
     """Running means of the losses over about STEPS steps, and the lowest each has been. `values` is what a checkpoint keeps."""

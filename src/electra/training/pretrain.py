@@ -3,108 +3,47 @@
     corpus -> examples -> batch t (a pure function of corpus, seed and t) -> masked -> Backend.train_step -> checkpoints
 
 Unusual here: nothing is kept of the past but the networks, the moments and the number of updates, so a run that was killed
-continues bit for bit; a loss that is not finite ends the run before it can reach a checkpoint; and a batch that the memory
-does not hold is computed in smaller parts.
+continues bit for bit; a loss that is not finite ends the run before it can reach a checkpoint; a batch that the memory does
+not hold is computed in smaller parts; and several processes (electra.training.team) run these same lines, of which process 0
+writes.
 """
 
+import io
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
-import numpy as np
-
 import electra
-from electra.batch import Batch, map_arrays
 from electra.config import ElectraConfig, read_json_object
-from electra.data.batches import batch, example_numbers
 from electra.data.corpus import Corpus
-from electra.data.examples import Examples
 from electra.data.loader import ordered
-from electra.data.packed import build_packed
-from electra.data.segments import build_segments
 from electra.disk.lock import hold
-from electra.errors import CorpusError, DataError, RunFailedError, TryAgainError
+from electra.errors import ConfigError, CorpusError, DataError, RunFailedError, TryAgainError
 from electra.flops import step_flops
-from electra.objective import mask_tokens
 from electra.tokenization import load_tokenizer
 from electra.training.backend import Backend, Part, open_backend
 from electra.training.begin import Beginning, begin
 from electra.training.card import write_card
-from electra.training.divergence import Diverged, Jumps, Means, Returns, batch_number
+from electra.training.divergence import Diverged, Means, Returns, batch_number
 from electra.training.health import health_of
 from electra.training.held_out import held_out_record
 from electra.training.interrupt import StopRequest, stop_on_signal
 from electra.training.memory import give_back_memory, is_out_of_memory, rows_of, smaller
-from electra.training.metrics import measure
+from electra.training.metrics import Observed, measure
 from electra.training.panel import Panel, clock
 from electra.training.run import RunFolder, read_metrics
 from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings, with_steps
+from electra.training.steps import Steps, open_examples
+from electra.training.team import Team, open_team
 
-BUILDERS: dict[str, Callable[[Corpus, int, int], Any]] = {"segments": build_segments, "packed": build_packed}
-TRAIN, HELD_OUT = 0, 1  # streams of random numbers
 Result = TypeVar("Result")
 PROBE_STEPS = 12  # steps that are timed where a run's length is given in minutes
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Makes the parts of the batch of update t; the same for the same corpus, settings and t, in any process."""
-
-    corpus: Path
-    split: str
-    settings: PretrainSettings
-    jumps: Jumps = ()  # over batches that are skipped
-
-    def __call__(self, step: int) -> list[Part]:
-        step = batch_number(step, self.jumps)
-        corpus, examples = _examples(self.corpus, self.split, self.settings)
-        rows = batch(examples, seed=self.settings.seed, step=step, batch_size=self.settings.batch_size)
-        rng = np.random.default_rng([self.settings.seed, TRAIN, step])
-        progress = step / max(1, self.settings.steps - 1)
-        return [self._masked(part, corpus, rng, progress) for part in split_rows(rows, self.settings.accumulate)]
-
-    def _masked(self, part: Batch, corpus: Corpus, rng: np.random.Generator, progress: float) -> Part:
-        return part, mask_tokens(
-            part, settings=self.settings, special_ids=corpus.special_ids, vocab_size=corpus.vocab_size, rng=rng,
-            progress=progress,
-        )  # fmt: skip
-
-    def rows(self, step: int) -> list[int]:
-        """Which examples batch t has."""
-        _, examples = _examples(self.corpus, self.split, self.settings)
-        numbers = example_numbers(
-            len(examples), seed=self.settings.seed, step=step, batch_size=self.settings.batch_size
-        )
-        return [int(number) for number in numbers]
-
-    def held_out(self) -> list[Part]:
-        """The first `eval_rows` rows of held-out text, masked the same way and sampled as at the end, at every evaluation."""
-        corpus, examples = _examples(self.corpus, "validation", self.settings)
-        rng = np.random.default_rng([self.settings.seed, HELD_OUT])
-        count, size = min(len(examples), self.settings.eval_rows), self.settings.batch_size // self.settings.accumulate
-        order = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
-        return [self._masked(examples.rows(indices), corpus, rng, progress=1.0) for indices in order]
-
-
-@lru_cache(maxsize=4)
-def _opened(folder: Path, split: str, builder: str, max_length: int, seed: int) -> tuple[Corpus, Examples]:
-    corpus = Corpus.open(folder, split)
-    return corpus, BUILDERS[builder](corpus, max_length, seed)
-
-
-def _examples(folder: Path, split: str, settings: PretrainSettings) -> tuple[Corpus, Examples]:
-    return _opened(folder, split, settings.examples, settings.max_length, settings.seed)
-
-
-def split_rows(rows: Batch, parts: int) -> list[Batch]:
-    """A batch as `parts` batches of equal size."""
-    size = len(rows.input_ids) // parts
-    return [map_arrays(rows, lambda array, start=i * size: array[start : start + size]) for i in range(parts)]  # type: ignore[misc]
 
 
 def pretrain(
@@ -125,6 +64,7 @@ def pretrain(
                    for what these lack, as the original's
     resume         must: a run without a checkpoint is an error, and none is begun
     panel          show progress on the terminal
+    One of several processes does its share of the same run; all of them see both folders.
     Raises CorpusError where the corpus cannot feed it, FrozenRunError where the folder holds another run, WeightsError or
     ConfigError where a checkpoint cannot be begun with, RunFailedError where the loss is not finite, TryAgainError where
     another process is at work on the run or workers died, DiskFullError where its checkpoints have no room.
@@ -132,16 +72,26 @@ def pretrain(
     run = RunFolder(run_folder)
     if resume == "must" and not run.steps():
         raise DataError(f"{run.path} has no checkpoint to continue from; leave --resume must out to begin a run")
-    corpus, examples = _examples(corpus_folder, "train", settings)
+    corpus, examples = open_examples(corpus_folder, "train", settings)
     if len(examples) == 0:
         raise CorpusError(f"{corpus_folder} gives no example of {settings.max_length} tokens; prepare more text")
-    with hold(run.path):
-        return _pretrain(settings, corpus, run, init_from, framework, panel)
+    with open_team(framework) as team, ExitStack() as held:
+
+        def lock() -> None:
+            held.enter_context(hold(run.path))
+
+        team.first(lock)
+        return _pretrain(settings, corpus, run, init_from, framework, panel, team)
 
 
 def _pretrain(
-    settings: PretrainSettings, corpus: Corpus, run: RunFolder, init_from: Sequence[Path], framework: str, panel: bool
-) -> StopRequest:
+    settings: PretrainSettings, corpus: Corpus, run: RunFolder, init_from: Sequence[Path], framework: str, panel: bool,
+    team: Team,
+) -> StopRequest:  # fmt: skip
+    if settings.batch_size < team.size * settings.accumulate:
+        raise ConfigError(
+            f"batch_size {settings.batch_size} has no row for each of {team.size} processes times {settings.accumulate} parts"
+        )
     if init_from:
         settings = replace(settings, start="original")
     start = begin(init_from, settings, corpus, run)
@@ -150,30 +100,37 @@ def _pretrain(
         return open_backend(framework, start.networks, settings, corpus.special_ids, start.weights)
 
     if settings.minutes is not None:
-        settings = _with_measured_steps(settings, run, new_backend, Path(corpus.folder))
+        settings = _with_measured_steps(settings, run, new_backend, Path(corpus.folder), team)
     backend = new_backend()
     start.weights = None  # the backend has them
-    run.begin(_record(settings, corpus, start.networks, backend) | start.record)
-    run.check_room(
-        backend.describe()["parameters"], checkpoints=settings.keep_checkpoints, models=1,
-        advice="keep fewer checkpoints (--keep-checkpoints), or choose another folder",
-    )  # fmt: skip
-    return Pretraining(settings, corpus, run, backend, start).go(panel)
+    record = _record(settings, corpus, start.networks, backend) | start.record
+
+    def begin_run() -> None:
+        run.begin(record)
+        run.check_room(
+            record["machine"]["parameters"], checkpoints=settings.keep_checkpoints, models=1,
+            advice="keep fewer checkpoints (--keep-checkpoints), or choose another folder",
+        )  # fmt: skip
+
+    team.first(begin_run)
+    return Pretraining(settings, corpus, run, backend, start, team).go(panel)
 
 
 def _with_measured_steps(
-    settings: PretrainSettings, run: RunFolder, new_backend: Callable[[], Backend], corpus: Path
+    settings: PretrainSettings, run: RunFolder, new_backend: Callable[[], Backend], corpus: Path, team: Team
 ) -> PretrainSettings:
-    if run.settings_file.exists():
-        return with_steps(settings, run.settings()["settings"]["steps"])
+    held = team.first(lambda: run.settings()["settings"]["steps"] if run.settings_file.exists() else None)
+    if held is not None:
+        return with_steps(settings, held)
     assert settings.minutes is not None
-    backend, steps = new_backend(), Steps(corpus, "train", settings)
+    backend, steps = new_backend(), Steps(corpus, "train", settings, team.rank, team.size)
     for step in range(PROBE_STEPS):
         if step == PROBE_STEPS // 3:  # the first steps warm caches and kernels
             started = time.perf_counter()
         backend.train_step(steps(step), step=step, learning_rate=0.0)
     seconds = (time.perf_counter() - started) / (PROBE_STEPS - PROBE_STEPS // 3)
-    return with_steps(settings, max(1, int(settings.minutes * 60 / seconds)))
+    count = max(1, int(settings.minutes * 60 / seconds))
+    return with_steps(settings, team.first(lambda: count))
 
 
 def _record(
@@ -192,11 +149,13 @@ class Pretraining:
     """One run under way: its loop, its metrics, its checkpoints."""
 
     def __init__(
-        self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, start: Beginning
+        self, settings: PretrainSettings, corpus: Corpus, run: RunFolder, backend: Backend, start: Beginning, team: Team
     ) -> None:
         self.settings, self.corpus, self.run, self.backend, self.start = settings, corpus, run, backend, start
-        self.steps = Steps(Path(corpus.folder), "train", settings)
-        self.panel = Panel(f"electra: {start.title}, {settings.objective}", settings.steps)
+        self.team, self.is_first = team, team.rank == 0
+        self.steps = Steps(Path(corpus.folder), "train", settings, team.rank, team.size)
+        told = None if self.is_first else io.StringIO()  # one process speaks
+        self.panel = Panel(f"electra: {start.title}, {settings.objective}", settings.steps, told)
         self.seconds, self.tokens = 0.0, 0  # of the whole run, over all its continuations
         self.done = 0  # updates
         self.saved_at: int | None = None
@@ -207,20 +166,20 @@ class Pretraining:
         self.has_held_out = corpus.description["splits"]["validation"]["documents"] > 0
 
     def go(self, show: bool) -> StopRequest:
-        """Train from the newest checkpoint to the last step, or until asked to stop."""
-        with stop_on_signal() as stop, self.panel as panel:
+        """Train from the newest checkpoint to the last step, or until one of the processes is asked to stop."""
+        with stop_on_signal(of_several=self.team.size > 1) as stop, self.panel as panel:
             step = self._resume(panel)
             if step == 0 and self.start.notes:
                 self._tell_beginning(show)
-            while step < self.settings.steps and not stop.signal:
+            while step < self.settings.steps and not stop.agreed:
                 try:
                     step = self._train(step, stop, show)
                 except Diverged as fault:
                     self._go_back(fault)
                     step = self._resume(panel)
             self._save(step)
-            if stop.signal:
-                panel.note(f"stopped by {stop.signal.name} after step {step:,}; the same command continues")
+            if stop.agreed:
+                panel.note(f"stopped by {stop.agreed.name} after step {step:,}; the same command continues")
             else:
                 self._finish(step, show)
         return stop
@@ -232,38 +191,54 @@ class Pretraining:
         try:
             for step, batch_parts in enumerate(parts, start=first + 1):
                 self._step(step, batch_parts, show)
-                if stop.signal:
+                stop.agree(self.team.sum(stop.asked))
+                if stop.agreed:
                     break
         except TryAgainError:  # workers that died, or memory for no row at all; what was learned is kept
-            self._save(self.done)
+            if self.team.size == 1:  # others are at another place
+                self._save(self.done)
             raise
         finally:
             parts.close()
         return self.done
 
     def _resume(self, panel: Panel) -> int:
-        self.returns.remove_abandoned()
-        checkpoint = self.run.newest(panel.note)
+        checkpoint = self.team.first(self._newest)
         if checkpoint is None:
-            self.run.forget_after(-1)
             return 0
+        if not checkpoint.is_dir():
+            raise RunFailedError(
+                f"process {self.team.rank} does not see {checkpoint}, which process 0 sees; put the run on a disk all share"
+            )
         state = read_json_object(checkpoint / "state.json")
         self.backend.load(checkpoint)
         self.seconds, self.tokens = state["seconds"], state["tokens"]
         self.done = self.saved_at = int(state["step"])
         self.means = Means(state.get("means"))
-        self.run.forget_after(state["step"])
-        self.health.recall(self.run, self.returns.told(), state["step"])
+        if self.is_first:
+            self.health.recall(self.run, self.returns.told(), state["step"])
         panel.note(f"continuing after step {self.done:,} of {self.settings.steps:,}")
         return self.done
+
+    def _newest(self) -> Path | None:
+        """The checkpoint to continue from, the metrics cut back to it."""
+        self.returns.remove_abandoned()
+        checkpoint = self.run.newest(self.panel.note)
+        self.run.forget_after(-1 if checkpoint is None else read_json_object(checkpoint / "state.json")["step"])
+        return checkpoint
 
     def _go_back(self, fault: Diverged) -> None:
         """Decide for a checkpoint to continue from, or end the run."""
         settings = self.settings
         if settings.on_divergence != "return" or len(self.returns.all) >= settings.max_returns:
             self._fail(fault)
-        try:
+
+        def decide() -> list[dict[str, Any]]:
             self.returns.go_back(fault)
+            return self.returns.all
+
+        try:
+            self.returns.all = self.team.first(decide)
         except Diverged as error:
             self._fail(error)
         self.panel.note(f"health: {self.returns.told()[-1]}")
@@ -272,7 +247,8 @@ class Pretraining:
         """Write down what the networks begin with, and how good they are before the first step."""
         for text in self.start.notes:
             self.panel.note(text)
-            self.run.append({"kind": "note", "step": 0, "text": text})
+            if self.is_first:
+                self.run.append({"kind": "note", "step": 0, "text": text})
         if self.has_held_out:
             self.evaluate(0, show)
 
@@ -292,8 +268,8 @@ class Pretraining:
         grows = self.means.add(values)
         if grows and settings.on_divergence == "return":
             raise Diverged(step, grows)
+        (tokens,) = self.team.sum([sum(int(rows.attention_mask.sum()) for rows, _ in parts)])
         seconds = time.perf_counter() - started
-        tokens = sum(int(rows.attention_mask.sum()) for rows, _ in parts)
         self.seconds, self.tokens, self.done = self.seconds + seconds, self.tokens + tokens, step
         if step % settings.log_every == 0 or step == settings.steps:
             self._report(step, values | {"learning_rate": rate, "tokens_per_second": tokens / seconds}, show)
@@ -310,6 +286,11 @@ class Pretraining:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+                if self.team.size > 1:  # the others wait for this part, and would for all halves
+                    raise ConfigError(
+                        f"step {step:,}: the memory of process {self.team.rank} does not hold its part ({error}); continue with "
+                        f"a larger --accumulate than {self.settings.accumulate}, or on more processes"
+                    ) from None
                 self._halve(step, rows_of(parts), str(error).strip().splitlines()[0])
             give_back_memory()
 
@@ -331,6 +312,8 @@ class Pretraining:
 
     def _tell(self, record: dict[str, Any], show: bool) -> None:
         """Write a record down, and what it says of the run's health."""
+        if not self.is_first:
+            return
         findings = self.health.look(record)
         self.run.append(record, *findings)
         if show:
@@ -343,15 +326,21 @@ class Pretraining:
 
     def evaluate(self, step: int, show: bool = False) -> dict[str, float]:
         """Measure both networks on held-out text and write it down."""
-        parts, observed = self._in_memory(
-            step, self.steps.held_out(), lambda some: (some, [self.backend.observe(part) for part in some])
-        )
+        parts, observed = self._in_memory(step, self.steps.held_out(), lambda some: (some, self._observe(some)))
         values = measure(observed)
-        # First what the page of `electra watch` asks for once it has read the line of metrics.
-        self.run.append_held_out(held_out_record(step, parts, observed, self.pieces))
+        if self.is_first:
+            # First what the page of `electra watch` asks for once it has read the line of metrics.
+            self.run.append_held_out(held_out_record(step, parts, observed, self.pieces))
         record = {"kind": "evaluation", "step": step, **self._spent(step), **values}
         self._tell(record, show)
         return values
+
+    def _observe(self, parts: list[Part]) -> list[Observed]:
+        """All parts. The processes take turns, and where the last turn lacks some, they look at others again."""
+        team = self.team
+        own = [parts[(start + team.rank) % len(parts)] for start in range(0, len(parts), team.size)]
+        turns = zip(*team.gather([self.backend.observe(part) for part in own]), strict=True)
+        return [observed for turn in turns for observed in turn][: len(parts)]
 
     @cached_property
     def pieces(self) -> list[str]:
@@ -374,16 +363,22 @@ class Pretraining:
             "means": self.means.values,
             "returns": len(self.returns.all),
         }
-        self.run.save(step, write, state, keep=self.settings.keep_checkpoints)
+        if self.is_first:
+            self.run.save(step, write, state, keep=self.settings.keep_checkpoints)
+        else:
+            self.backend.save(None)
         self.saved_at = step
 
     def _finish(self, step: int, show: bool) -> None:
-        checkpoint = self.run.newest(self.panel.note)
-        assert checkpoint is not None
-        facts, records = self.run.settings(), list(read_metrics(self.run.metrics_file))
-        self.run.export(
-            checkpoint, list(self.start.networks), lambda folder, name: write_card(folder, name, facts, records)
-        )
+        def export() -> None:
+            checkpoint = self.run.newest(self.panel.note)
+            assert checkpoint is not None
+            facts, records = self.run.settings(), list(read_metrics(self.run.metrics_file))
+            self.run.export(
+                checkpoint, list(self.start.networks), lambda folder, name: write_card(folder, name, facts, records)
+            )
+
+        self.team.first(export)
         if show:
             self.panel.note(f"{step:,} steps, {self.tokens:,} tokens in {clock(self.seconds)}")
 
@@ -392,9 +387,10 @@ class Pretraining:
         kept = (
             f"the checkpoint after step {self.saved_at:,} is whole" if self.saved_at else "no checkpoint was made yet"
         )
-        self.run.append(
-            {"kind": "failure", "step": fault.step, "error": str(fault), "examples": self.steps.rows(number)}
-        )
+        if self.is_first:
+            self.run.append(
+                {"kind": "failure", "step": fault.step, "error": str(fault), "examples": self.steps.rows(number)}
+            )
         went_back = f" after {len(self.returns.all)} returns to a checkpoint" if self.returns.all else ""
         raise RunFailedError(
             f"the run stopped{went_back}: {fault}. Nothing of that step was kept; {kept}. Batch {number} of seed "

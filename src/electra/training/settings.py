@@ -53,6 +53,7 @@ class PretrainSettings(ObjectiveSettings):
     device: str = "auto"  # cpu, cuda, cuda:1; auto: a GPU where there is one
     compile: bool = False  # compile the layers; worth it for long runs
     threads: int = 0  # of the processor; 0: all cores
+    parallel: Literal["ddp", "fsdp"] = "ddp"  # of several processes: each holds the whole state, or a share of it
 
     workers: int = 0  # processes that prepare batches ahead; the batches are the same for any number
     log_every: int = 50  # steps between lines of metrics
@@ -124,12 +125,15 @@ CHOICES: dict[str, Iterable[str]] = {
     "start": ("original", "local"),
     "examples": ("segments", "packed"),
     "precision": ("auto", "float32", "bfloat16"),
+    "parallel": ("ddp", "fsdp"),
     "on_divergence": ("stop", "return"),
 }
 
-# Settings that may differ when a run is continued: they change what is written when, and what is done with a run that failed.
+# What may differ when a run is continued: what is written when, what is done with a run that failed, and who computes it. Its
+# batches stay the same, and so does what it learns, but for the order of sums and the coins of dropout, which follow the last.
 MACHINE_KEYS = frozenset(
     {"workers", "log_every", "checkpoint_every", "keep_checkpoints", "on_divergence", "max_returns"}
+    | {"accumulate", "parallel", "threads", "processes", "fused"}
 )
 
 # No dropout where text is seen a few times at most, and words that differ more than the positions' sines from the start.
