@@ -130,8 +130,9 @@ def test_slurm_s_job_asked_to_stop_writes_a_checkpoint_and_queues_itself_again(f
     assert json.loads((run / "settings.json").read_text())["machine"]["processes"] == 2
 
 
+@pytest.mark.fault(34)
 def test_a_killed_process_ends_all_within_a_minute_and_a_whole_checkpoint_stays_behind(folder, start):
-    """Reliability, row 34. The run is the one above, continued under Kubernetes."""
+    """The run is the one above, continued under Kubernetes."""
     before = checkpoints(folder)[-1]
     command, variables = kubernetes(
         NODES="1",

@@ -10,6 +10,7 @@ import pytest
 WATCHED = Path(__file__).parent / "watched.py"
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize(
     ("victim", "number", "told"),
     [
