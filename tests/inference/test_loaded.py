@@ -48,7 +48,7 @@ def test_a_tuned_model_answers_as_electra_predict_does(kind, tokenizer, tmp_path
 @pytest.mark.parametrize("kind", ["classification", "choice"])
 def test_a_text_that_was_cut_says_how_much_the_model_was_not_shown(kind, tokenizer, tmp_path):
     model_folder(kind, tokenizer, tmp_path)
-    model = electra.load(tmp_path)
+    model = electra.load(tmp_path, engine="float32")
     long = {name: TEXT * 20 if isinstance(value, str) else value for name, value in INPUTS[kind].items()}
     short_answer, answer = model.predict([INPUTS[kind], long])
     pieces = len(tokenizer.tokenize(TEXT * 20))
@@ -131,9 +131,9 @@ def test_a_text_without_a_mask_is_refused(generator):
 
 def test_a_run_that_is_not_finished_answers_from_its_newest_checkpoint(short_run, tmp_path):
     copytree(short_run / "checkpoints", tmp_path / "checkpoints")
-    model = electra.load(tmp_path)
+    model = electra.load(tmp_path, engine="float32")
     assert (model.kind, model.generator.kind) == ("detection", "filling")
-    finished = electra.load(short_run)
+    finished = electra.load(short_run, engine="float32")
     found, expected = ([w["score"] for w in m.predict([{"text": TEXT}])[0]["words"]] for m in (model, finished))
     assert found == expected
 
