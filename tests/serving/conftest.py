@@ -29,7 +29,7 @@ def server(folders, tmp_path_factory):
     keys.write_text(f"{KEY}\nanother-{KEY}\n")
     served = Served(
         *(folder for name, folder in folders.items() if name != "slow"),
-        "--api-key-file", keys, "--header-seconds", 2, "--body-seconds", 2, "--connections", 100,
+        "--api-key-file", keys, "--engine", "float32", "--header-seconds", 2, "--body-seconds", 2, "--connections", 100,
         "--max-body-bytes", 200_000, key=KEY,
     ).wait()  # fmt: skip
     yield served

@@ -39,7 +39,9 @@ def close(value, other):
 @pytest.fixture(scope="module")
 def models(folders):
     """What the server was given, opened here."""
-    opened = {name: electra.load(folder, threads=1) for name, folder in folders.items() if name != "slow"}
+    opened = {
+        name: electra.load(folder, engine="float32", threads=1) for name, folder in folders.items() if name != "slow"
+    }
     return opened | {"pair-generator": opened["pair"].generator}
 
 
