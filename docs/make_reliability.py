@@ -78,6 +78,7 @@ def told_before() -> dict[str, Counter[str]]:
     return {
         name: Counter({outcome: int(count or 1) for outcome, count in RESULT.findall(told)})
         for name, told in re.findall(r"^- `(.+?)`: (.+)$", text, re.MULTILINE)
+        if RESULT.search(told)
     }
 
 
