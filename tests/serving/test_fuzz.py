@@ -12,7 +12,9 @@ from nightly import examples
 TEXTS = st.text(max_size=30) | st.sampled_from(
     ["[MASK]", "a [MASK] b", "[SEP][CLS][PAD]", "\0", "\ufeff", "\u2028\u0301", "ﷺ" * 20, "🏳️‍🌈", "a" * 300, "1 " * 200]
 )
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9)
+)
 ANYTHING = st.recursive(SCALARS, lambda some: st.lists(some, max_size=3) | st.dictionaries(TEXTS, some, max_size=3))
 PATHS = [f"/v1/models/{name}/predict" for name in ("classification", "tagging", "answering", "choice", "pair")]
 PATHS += ["/v1/models/pair-generator/predict", "/v1/models/pair/suggest"]
