@@ -86,7 +86,7 @@ def attempt(name, rank, size, port, stop_before, changes):
     try:
         code = pretrain(settings, CORPUS, FOLDER / name, panel=False).exit_code
     except ElectraError as error:
-        print(f"{name}, process {rank}: {error}", file=sys.stderr)
+        os.write(2, f"{name}, process {rank}: {error}\n".encode())  # at once: two processes write here
         code = error.exit_code
     np.savez(FOLDER / f"{name}-{len(list(FOLDER.glob(f'{name}-*-{rank}.npz')))}-{rank}.npz", **Recording.seen)
     return code
