@@ -42,10 +42,10 @@ from electra.study.plan import plan_of
 from electra.study.run import run_study
 from electra.training.interrupt import StopRequest
 from electra.training.metrics import measure
-from electra.training.pretrain import Steps
 from electra.training.run import RunFolder
 from electra.training.schedule import learning_rate
 from electra.training.settings import PretrainSettings, with_steps
+from electra.training.steps import Steps
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "study-peers.toml"

@@ -11,8 +11,8 @@ from electra.data.corpus import Corpus
 from electra.heads import PREFIXES
 from electra.training.backend import open_backend
 from electra.training.held_out import held_out_record
-from electra.training.pretrain import Steps
 from electra.training.schedule import learning_rate
+from electra.training.steps import Steps
 from electra.weights.files import read_tensors
 
 STEPS = 20

@@ -18,7 +18,7 @@ import electra.torch
 from electra.config import ElectraConfig
 from electra.errors import InputError, UsageError
 from electra.heads import HEADS, ORIGINAL_HEADS
-from electra.inference import compiled
+from electra.inference import compiled, sharing
 from electra.inference.compiled_model import CompiledModel, why_not
 
 COMPILED = [
@@ -93,9 +93,9 @@ def test_a_team_of_threads_answers_as_one_does(head, kind):
         inputs = batch_of(head, lengths=lengths)
         expected = one.predict(inputs)["logits"]
         for several in teams:
-            shares = compiled.shared_out(np.array(lengths, np.int32), several.encoder.threads)
+            shares = sharing.shared_out(np.array(lengths, np.int32), several.encoder.threads)
             assert sorted(np.concatenate(shares)) == list(range(len(lengths)))
-            assert compiled.team_of(np.array(lengths), shares, several.encoder.threads) > 1 or several is not teams[0]
+            assert sharing.team_of(np.array(lengths), shares, several.encoder.threads) > 1 or several is not teams[0]
             for together in (True, False):
                 go(several, together=together)
                 np.testing.assert_array_equal(several.predict(inputs)["logits"], expected)
@@ -118,7 +118,7 @@ def test_callers_that_come_at_once_are_all_answered():
 
 
 def test_a_team_is_left_alone_while_it_is_slower_and_tried_again():
-    pace = compiled._Pace()
+    pace = sharing.Pace()
 
     def calls(count, seconds):
         """How many of so many calls are together, where each way takes so long."""
@@ -210,7 +210,7 @@ PROGRAM = """
 import ctypes, json, sys
 import numpy as np
 from electra import native
-from electra.inference import compiled
+from electra.inference import compiled, sharing
 rng = np.random.default_rng(0)
 weight, x = (rng.standard_normal(shape, np.float32) for shape in ((176, 128), (45, 128)))
 found = {kind: compiled.Linear(weight, weight[:, 0], kind)(x, gelu=True).tolist() for kind in compiled.kinds()}

@@ -15,6 +15,7 @@ import tokenizers  # noqa: F401 - mapped before memory is short
 import torch
 
 from electra.errors import TryAgainError
+from electra.training import memory
 from electra.training import pretrain as module
 from electra.training.pretrain import pretrain
 
@@ -23,7 +24,7 @@ from small_run import small_settings
 
 ROOM, MORE = 300 << 20, 100 << 20
 torch.set_num_threads(1)
-open_backend, give_back = module.open_backend, module.give_back_memory
+open_backend, give_back = module.open_backend, memory.give_back_memory
 
 
 def opened(*arguments):
@@ -49,7 +50,7 @@ def given_back():
 
 
 corpus, run, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-module.open_backend, module.give_back_memory = opened, given_back
+module.open_backend, memory.give_back_memory = opened, given_back
 settings = small_settings(batch_size=rows, steps=2, log_every=1, eval_every=2, eval_rows=64, max_length=64)
 try:
     pretrain(settings, corpus, run, panel=False)

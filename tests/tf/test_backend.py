@@ -17,8 +17,9 @@ from electra.tf.initial import fill
 from electra.tf.optim import set_moments
 from electra.torch.backend import Backend as TorchBackend
 from electra.training.metrics import as_shipped
-from electra.training.pretrain import Steps, pretrain
+from electra.training.pretrain import pretrain
 from electra.training.schedule import learning_rate
+from electra.training.steps import Steps
 from electra.weights.files import read_tensors
 from electra.weights.translation import transposed
 

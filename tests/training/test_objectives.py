@@ -13,9 +13,10 @@ from electra.errors import ConfigError, FrozenRunError, WeightsError
 from electra.torch.backend import Backend
 from electra.training.begin import begin
 from electra.training.encoder import open_encoder
-from electra.training.pretrain import Steps, pretrain
+from electra.training.pretrain import pretrain
 from electra.training.run import RunFolder, read_metrics
 from electra.training.settings import PretrainSettings, preset
+from electra.training.steps import Steps
 
 TOWERS = {"generator_ltr", "generator_rtl", "cloze"}
 # settings -> the folders of the finished run, and the loss that falls

@@ -16,8 +16,9 @@ from small_run import small_settings
 from electra.errors import RunFailedError
 from electra.torch.backend import Backend
 from electra.training.divergence import LIMITS, STEPS, Means, batch_number
-from electra.training.pretrain import Steps, pretrain
+from electra.training.pretrain import pretrain
 from electra.training.run import RunFolder, read_metrics
+from electra.training.steps import Steps
 
 TIMES = {"seconds", "seconds_left", "tokens_per_second"}
 

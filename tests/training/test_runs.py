@@ -16,8 +16,9 @@ from nightly import examples as some
 from small_run import MODEL, small_settings
 
 from electra.errors import CorpusError, DataError, FrozenRunError, RunFailedError
-from electra.training.pretrain import Steps, pretrain
+from electra.training.pretrain import pretrain
 from electra.training.run import RunFolder, find_model, read_metrics
+from electra.training.steps import Steps
 from electra.weights.checkpoint import read_manifest, verify_manifest
 
 HERE = Path(__file__).parent

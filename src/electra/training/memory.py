@@ -3,20 +3,61 @@
 import ctypes
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 
 from electra.batch import Batch, Masked, map_arrays
+from electra.errors import ConfigError, TryAgainError
 from electra.training.backend import Part
+from electra.training.settings import PretrainSettings
+from electra.training.team import Team
 
 T = TypeVar("T", Batch, Masked)
+Result = TypeVar("Result")
 # What PyTorch's two allocators, oneDNN, XLA and TensorFlow say.
 NAMES = ("OutOfMemoryError", "ResourceExhaustedError")
 WORDS = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "resource_exhausted",
          "could not create a primitive", "could not create a memory")  # fmt: skip
+
+
+class InParts:
+    """Computes batches in parts that the memory holds: where it does not, the same rows in parts of half the size from then on.
+
+    tell   is given the step and what was decided
+    """
+
+    def __init__(self, settings: PretrainSettings, team: Team, tell: Callable[[int, str], None]) -> None:
+        self.settings, self.team, self.tell = settings, team, tell
+        self.cut = 1  # into how many parts each part of a batch is cut
+
+    def compute(self, step: int, parts: list[Part], work: Callable[[list[Part]], Result]) -> Result:
+        """work(parts). Raises TryAgainError where there is no memory for one row, ConfigError in one of several processes."""
+        while True:
+            try:
+                return work(smaller(parts, self.cut))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.team.size > 1:  # the others wait for this part, and would for all halves
+                    raise ConfigError(
+                        f"step {step:,}: the memory of process {self.team.rank} does not hold its part ({error}); continue with "
+                        f"a larger --accumulate than {self.settings.accumulate}, or on more processes"
+                    ) from None
+                self._halve(step, rows_of(parts), str(error).strip().splitlines()[0])
+            give_back_memory()
+
+    def _halve(self, step: int, rows: int, told: str) -> None:
+        if rows <= self.cut:
+            raise TryAgainError(
+                f"step {step:,}: the memory does not hold one row of {self.settings.max_length} tokens ({told}). Free some, or "
+                "take a smaller size or max_length"
+            )
+        self.cut *= 2
+        size = -(-rows // self.cut)
+        self.tell(step, f"out of memory ({told}): batches are computed in parts of {size} rows from step {step:,} on")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
