@@ -15,7 +15,7 @@ Series = list[tuple[str, list[tuple[float, float]]]]  # label, points (step, val
 Level = tuple[str, float]  # label, value
 
 WIDTH, HEIGHT = 460, 250  # of the drawing; pages scale it
-LEFT, RIGHT, BOTTOM, LINE = 50, 12, 38, 18  # margins, and the height of a line of the legend
+LEFT, RIGHT, BOTTOM, LINE = 60, 12, 38, 18  # margins, and the height of a line of the legend
 MANY = 240  # points of a curve; of more, the means of neighbours are drawn, with all of them as a band
 FEW = 36  # points up to which each is marked
 MOST = 6  # lines up to which each has a colour of its own; the next ones are dashed
