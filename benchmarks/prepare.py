@@ -74,18 +74,23 @@ def measure(program: str, vocab: Path, texts: list[str]) -> dict[str, float]:
 
 
 def watch_memory(root: psutil.Process, process: subprocess.Popen[str]) -> int:
-    """The highest sum of the proportional memory (shared pages counted once) of a process and all its children."""
+    """The highest memory of a process and all its children together, in bytes."""
     peak = 0
     while process.poll() is None:
-        total = 0
-        for one in family(root):
-            try:
-                total += one.memory_full_info().pss
-            except psutil.Error:  # it ended meanwhile
-                continue
-        peak = max(peak, total)
+        peak = max(peak, memory_of(root))
         time.sleep(0.1)
     return peak
+
+
+def memory_of(root: psutil.Process) -> int:
+    """The sum of the proportional memory (shared pages counted once) of a process and all its children, in bytes."""
+    total = 0
+    for one in family(root):
+        try:
+            total += one.memory_full_info().pss
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return total
 
 
 def family(root: psutil.Process) -> list[psutil.Process]:

@@ -25,7 +25,7 @@ from typing import Any
 import fsspec
 import psutil
 from document import table, write_section
-from prepare import family, processor
+from prepare import memory_of, processor
 
 from electra.data.prepare import prepare
 from electra.tokenization import load_tokenizer
@@ -124,13 +124,7 @@ def watch(process: subprocess.Popen[str]) -> tuple[int, float]:
     root, peak, stopped = psutil.Process(process.pid), 0, 0.0
     last = time.perf_counter()
     while process.poll() is None:
-        total = 0
-        for one in family(root):
-            try:
-                total += one.memory_full_info().pss
-            except psutil.Error:  # it ended meanwhile
-                continue
-        peak = max(peak, total)
+        peak = max(peak, memory_of(root))
         time.sleep(0.2)
         now = time.perf_counter()
         stopped += now - last if now - last > 10 else 0

@@ -19,7 +19,6 @@ import pytest
 import torch
 from every_head import inputs_of, model_of
 from nightly import examples
-from small_tuning import model_folder
 
 import electra
 from electra.cli import main
@@ -36,6 +35,7 @@ from electra.inference.session import Session
 from electra.training.tune_settings import TuneSettings
 from electra.weights.sources import open_source
 
+pytestmark = pytest.mark.usefixtures("few_calls")
 # An export takes seconds: the one with a tied table and the one with another axis, and all of them at night.
 DIFFERENT = [row for row in HEADS if row.name in ("masked_lm", "multiple_choice")]
 ROWS = [*DIFFERENT, *(row for row in HEADS if row not in DIFFERENT)][: examples(2, len(HEADS))]
@@ -60,19 +60,6 @@ def alone(program, *arguments):
     done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_calls():
-    """What is timed is not what is tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measures, "CALLS", 5)
-        yield
-
-
-@pytest.fixture(scope="module")
-def tuned(tokenizer, tmp_path_factory):
-    return model_folder("classification", tokenizer, tmp_path_factory.mktemp("tuned") / "model")
 
 
 @pytest.fixture(scope="module")

@@ -16,27 +16,16 @@ from electra.errors import MissingDependencyError, UsageError
 from electra.heads import HEADS
 from electra.inference.engine import Engine
 from electra.inference.export import export_source
-from electra.inference.parity import measures, rows
+from electra.inference.parity import rows
 from electra.inference.parity.measures import differences
 from electra.inference.parity.texts import PASSAGES, own_lines
 from electra.inference.predictor import read_line
 from electra.tasks.task import Feature
 from electra.weights.sources import Network, Source, open_source
 
+pytestmark = pytest.mark.usefixtures("few_calls")
+
 LINES = ["The quiet river followed the engine.", "", "The old teacher.", '{"text": "The green garden"}']
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_calls():
-    """What is timed is not what is tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measures, "CALLS", 5)
-        yield
-
-
-@pytest.fixture(scope="module")
-def tuned(tokenizer, tmp_path_factory):
-    return model_folder("classification", tokenizer, tmp_path_factory.mktemp("tuned") / "model")
 
 
 @pytest.fixture(scope="module")
