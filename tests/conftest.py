@@ -1,6 +1,7 @@
 """A small real corpus for every test that trains: generated sentences, a vocabulary trained on them, prepared."""
 
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: threads that wait for each other would crawl
@@ -27,6 +28,13 @@ def sentences(count, seed=0):
 
     for _ in range(count):
         yield f"The {pick('adjective')} {pick('noun')} {pick('verb')} the {pick('noun')} during the {pick('time')}."
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _weights_that_do_not_hang_on_what_ran_before():
+    """Random weights are the same ones whichever tests this process ran before."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")
