@@ -1,7 +1,7 @@
 """A long run that is killed every minute or two, beside one that is not: python tests/reliability/soak.py FOLDER --minutes 60
 
-Both end with the same bytes, or this exits 1 and says which file differs. Takes twice the minutes and more; where it was
-interrupted, the same command goes on. FOLDER/kills.jsonl says at which step each kill came.
+Both end with the same bytes, or this exits 1 and says which file differs. They run at the same time, with one thread each; where
+this was interrupted, the same command goes on. FOLDER/kills.jsonl says at which step each kill came.
 """
 
 import argparse
@@ -61,6 +61,15 @@ def killed(command, run, log, rng, shortest, longest):
         return
 
 
+def settings_of(run, process):
+    """The settings of a run, as soon as it has made its minutes steps."""
+    while not (run / "settings.json").exists():
+        if process.poll() is not None and not (run / "settings.json").exists():
+            raise SystemExit(f"the run that is left alone ended with {process.returncode}")
+        time.sleep(0.2)
+    return json.loads((run / "settings.json").read_text())["settings"]
+
+
 def last_step(run):
     """The last step that metrics.jsonl has a whole line of."""
     path = run / "metrics.jsonl"
@@ -89,16 +98,20 @@ def main():
     given = options.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     corpus, quiet, other = corpus_in(given.folder), given.folder / "quiet", given.folder / "killed"
-    subprocess.run(electra("pretrain", corpus, quiet, *SETTINGS, "--minutes", given.minutes), check=True)
-    settings = json.loads((quiet / "settings.json").read_text())["settings"]
+    alone = subprocess.Popen(electra("pretrain", corpus, quiet, *SETTINGS, "--minutes", given.minutes))
+    settings = settings_of(quiet, alone)
     length = ("--steps", settings["steps"], "--warmup-steps", settings["warmup_steps"])
     log, rng = given.folder / "kills.jsonl", random.Random(f"{given.seed} {time.time_ns()}")
+    started = time.monotonic()
     killed(electra("pretrain", corpus, other, *SETTINGS, *length), other, log, rng, *given.kill_after)
+    minutes = (time.monotonic() - started) / 60
+    if code := alone.wait():
+        raise SystemExit(f"the run that was left alone ended with {code}")
     kills = len(log.read_text().splitlines()) if log.exists() else 0
     expected, found = contents(quiet), contents(other)
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     print(
-        f"{settings['steps']:,} steps, {kills} kills: "
+        f"{settings['steps']:,} steps, {kills} kills, {minutes:.0f} minutes: "
         + (f"{', '.join(differing)} differ" if differing else "every byte equal")
     )
     sys.exit(1 if differing else 0)
