@@ -57,7 +57,7 @@ soak: .venv/development
 	$@/bin/pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
 
 audit: .venv/audit
-	.venv/audit/bin/pip-audit --path $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') --skip-editable
+	.venv/audit/bin/pip-audit --path $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') --skip-editable --strict   # a package nobody can look up is no pass
 
 check: .venv/development
 	$(BIN)/ruff format --check src tests benchmarks examples docs
