@@ -201,6 +201,16 @@ def test_transformers_finds_the_tokens_we_added(vocab_file, tmp_path, theirs):
         )
 
 
+@pytest.mark.fault(29)
+@pytest.mark.parametrize(("key", "value"), [("unk_token", None), ("model_max_length", 1e999)])
+@pytest.mark.parametrize("kind", [ElectraTokenizer, ElectraTokenizerFast])
+def test_settings_that_no_tokenizer_can_have_are_refused(saved, kind, key, value):
+    path = saved / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(VocabularyError, match="unk_token is None|cannot convert float infinity"):
+        kind.from_pretrained(saved)
+
+
 def test_the_automatic_tokenizer_is_the_fast_one(saved):
     assert type(AutoTokenizer.from_pretrained(saved)) is ElectraTokenizerFast
     assert type(AutoTokenizer.from_pretrained(saved, use_fast=False)) is ElectraTokenizer

@@ -55,7 +55,11 @@ class Tokenizer(Storing):
         **others: Any,
     ) -> None:
         unknown = special_tokens.get("unk_token")
-        if problems := find_problems(vocabulary, special_tokens=[None if unknown is None else str(unknown)]):
+        if unknown is None:
+            raise VocabularyError(
+                "unk_token is None; a word that the vocabulary cannot spell needs a token, such as [UNK]"
+            )
+        if problems := find_problems(vocabulary, special_tokens=[str(unknown)]):
             raise VocabularyError(
                 "this vocabulary cannot be used:\n" + "\n".join(f"  - {problem}" for problem in problems)
             )

@@ -79,7 +79,7 @@ class Storing(Preparing):
             known = {key: value for key, value in stored.settings.items() if key not in IGNORED}
             own = {"added_tokens_decoder": stored.added, **stored.special_tokens}
             return cls(stored.vocabulary, **{**known, **stored.recorded, **own, **changes})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, ElectraError) or changes:
                 raise
             raise VocabularyError(

@@ -16,7 +16,7 @@ SHOWN = 5  # line numbers named per problem
 _HINT = "make one with `electra vocab`, or restore the file from a good copy"
 
 
-def read_vocabulary(path: str | Path, *, special_tokens: Iterable[str | None] = SPECIAL_TOKENS) -> list[str]:
+def read_vocabulary(path: str | Path, *, special_tokens: Iterable[str] = SPECIAL_TOKENS) -> list[str]:
     """The pieces of a vocabulary file, in order of their ids.
 
     Raises VocabularyError that names every problem with its line numbers: bytes that are not UTF-8, Windows line ends,
@@ -51,7 +51,7 @@ def write_vocabulary(path: str | Path, pieces: Sequence[str]) -> None:
     write_atomically(Path(path), lambda file: file.write(text.encode("utf-8")))
 
 
-def find_problems(pieces: Sequence[str], *, special_tokens: Iterable[str | None] = SPECIAL_TOKENS) -> list[str]:
+def find_problems(pieces: Sequence[str], *, special_tokens: Iterable[str] = SPECIAL_TOKENS) -> list[str]:
     """What is wrong with a list of pieces, in words with line numbers (the first line is 1)."""
     problems = []
     if empty := [i for i, piece in enumerate(pieces, 1) if not piece.strip()]:
@@ -60,7 +60,7 @@ def find_problems(pieces: Sequence[str], *, special_tokens: Iterable[str | None]
         problems.append(f"{_lines(padded)}: white space around the piece")
     problems += _duplicates(pieces)
     known = set(pieces)
-    if missing := [token for token in special_tokens if token is not None and token not in known]:
+    if missing := [token for token in special_tokens if token not in known]:
         problems.append(f"special tokens missing: {', '.join(missing)}")
     return problems
 
