@@ -76,6 +76,15 @@ def test_bounds_of_another_corpus_are_found_on_opening(folder):
         Corpus.open(folder)
 
 
+@pytest.mark.fault(18)
+def test_special_ids_that_the_vocabulary_lacks_are_found_on_opening(folder):
+    description = json.loads((folder / "corpus.json").read_text())
+    description["tokenizer"]["special_ids"]["pad"] = description["tokenizer"]["vocab_size"]
+    (folder / "corpus.json").write_text(json.dumps(description))
+    with pytest.raises(CorpusError, match="is damaged: what it says of its parts"):
+        Corpus.open(folder)
+
+
 def test_a_folder_that_is_no_corpus_says_so(tmp_path, folder):
     with pytest.raises(CorpusError, match=r"not a prepared corpus.*electra prepare"):
         Corpus.open(tmp_path)

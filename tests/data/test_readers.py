@@ -127,6 +127,14 @@ def test_an_empty_file_has_no_documents(name, tmp_path):
 
 
 @pytest.mark.fault(27)
+def test_a_parquet_file_whose_columns_have_no_name_in_utf8_is_reported(tmp_path):
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["one"], "other": ["two"]}), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    documents, report = read(write(tmp_path / "a.parquet", data.replace(b"other", b"oth\xf8r")))
+    assert documents == []
+    assert report.damage.startswith("not readable as parquet")
+
+
 def test_a_damaged_parquet_file_is_reported(tmp_path):
     pyarrow.parquet.write_table(pyarrow.table({"text": ["one"]}), tmp_path / "a.parquet")
     data = (tmp_path / "a.parquet").read_bytes()

@@ -25,6 +25,7 @@ FORMAT = 1
 DESCRIPTION = "corpus.json"
 SPLITS = ("train", "validation")
 PARTS = {"ids": "tokens", "lines": "lines", "documents": "documents"}  # file -> what is counted; bounds have one more
+SPECIAL = ("pad", "unk", "cls", "sep", "mask")
 KEYS = {"fingerprint", "ids_dtype", "tokenizer", "splits", "files", "settings", "problems"}
 AGAIN = "prepare the corpus again (electra prepare) or restore the folder"
 
@@ -166,7 +167,8 @@ def _is_whole(description: dict[str, Any]) -> bool:
     return (
         description["ids_dtype"] in ("<u2", "<u4")
         and counts(tokenizer, ["vocab_size"])
-        and counts(tokenizer.get("special_ids"), ["pad", "unk", "cls", "sep", "mask"])
+        and counts(special := tokenizer.get("special_ids"), SPECIAL)
+        and all(special[name] < tokenizer["vocab_size"] for name in SPECIAL)
         and isinstance(splits, dict)
         and all(counts(splits.get(split), ["documents", *PARTS.values()]) for split in SPLITS)
         and isinstance(files, dict)

@@ -81,7 +81,7 @@ def _row_groups(source: Source, size: int) -> list[Span]:
             groups = [table.metadata.row_group(number).total_byte_size for number in range(table.num_row_groups)]
     except ElectraError:
         raise
-    except (pyarrow.ArrowInvalid, OSError):
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError):
         return [whole(source)]  # and what is wrong
     share = source.size / max(sum(groups), 1)  # of the file in bytes that these columns have decompressed
     spans, start, held = [], 0, 0.0

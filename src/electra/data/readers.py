@@ -238,8 +238,8 @@ class SpanReader:
                             yield text
                         else:
                             self._bad_record(done, 1, f'column "{field}" is {type(text).__name__}, expected a string')
-        except (pyarrow.ArrowException, OSError) as error:
-            if isinstance(self.source.path, str) and not isinstance(error, pyarrow.ArrowException):
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: of names of columns
+            if isinstance(self.source.path, str) and isinstance(error, OSError):
                 raise unreachable(self.source.path, error) from error
             self.report.damage = f"not readable as parquet ({error})"
         self.report.line_ends = done
