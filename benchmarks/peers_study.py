@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="pieces at a time (2)")
     parser.add_argument("--threads", type=int, default=1, help="of each (1)")
     parser.add_argument("--limit-minutes", type=float, help="stop after so long; the same command continues")
+    parser.add_argument("--measure", action="store_true", help="only measure how long a step of each takes")
     parser.add_argument("--dry-run", action="store_true", help="say what would be run, and how long it takes")
     parser.add_argument("--table", action="store_true", help="write the section of docs/results.md, measure nothing")
     options = parser.parse_args()
@@ -86,8 +87,10 @@ def main() -> None:
     code = run_study(
         study, options.out, options.corpus, jobs=options.jobs, threads=options.threads,
         limit_minutes=options.limit_minutes, tell=partial(print, file=sys.stderr, flush=True), others=others,
+        measure=options.measure,
     )  # fmt: skip
-    write_page(collect(study, options.out), options.out)
+    if not options.measure:
+        write_page(collect(study, options.out), options.out)
     sys.exit(code)
 
 
@@ -100,10 +103,12 @@ def pretrain_peer(peer: str, order: dict[str, Any], folder: Path) -> tuple[StopR
 
     torch.set_num_threads(order["threads"])
     corpus, run = Path(order["corpus"]), folder / "run"
-    precision, seconds = fastest(peer, order)
+    precision = order["speed"]["machine"]["precision"]
 
-    def fit(settings: PretrainSettings, budget: Budget, place: Path, *, evaluations: int) -> PretrainSettings:
-        found = with_length(settings, budget, int(60 * budget.amount / seconds), evaluations)
+    def fit(
+        settings: PretrainSettings, budget: Budget, place: Path, *, evaluations: int, speed: float
+    ) -> PretrainSettings:
+        found = with_length(settings, budget, round(60 * budget.amount / speed), evaluations)
         return replace(found, precision=precision)
 
     if order["budget"]["unit"] != "minutes":
@@ -121,6 +126,7 @@ def pretrain_peer(peer: str, order: dict[str, Any], folder: Path) -> tuple[StopR
         spent += time.perf_counter() - started
         tokens += int(rows.attention_mask.sum())
     last, description = leave(networks(), settings, corpus, run)
+    seconds = settings.steps * order["speed"]["step_seconds"]
     return StopRequest(), {
         "settings": settings.to_dict(),
         "machine": description,
@@ -128,14 +134,18 @@ def pretrain_peer(peer: str, order: dict[str, Any], folder: Path) -> tuple[StopR
         "networks": RunFolder(run).settings()["networks"],
         "steps": settings.steps,
         "tokens": tokens,
-        "seconds": spent,
+        "seconds": seconds,
+        "clock_seconds": spent,
         **flops_of(settings, corpus),
-        "evaluations": [{"step": settings.steps, "tokens": tokens, "seconds": spent, **last}],
+        "evaluations": [{"step": settings.steps, "tokens": tokens, "seconds": seconds, **last}],
     }
 
 
-def fastest(peer: str, order: dict[str, Any]) -> tuple[Any, float]:
-    """The precision in which the peer is faster here, and what a step takes then, in seconds."""
+def fastest(peer: str, order: dict[str, Any]) -> dict[str, Any]:
+    """What a step of the peer takes here, in the precision in which it is faster."""
+    import torch
+
+    torch.set_num_threads(order["threads"])
     found = {}
     for precision in ("float32", "bfloat16"):
         values = order["settings"] | {"seed": order["seed"], "threads": order["threads"], "precision": precision}
@@ -144,10 +154,10 @@ def fastest(peer: str, order: dict[str, Any]) -> tuple[Any, float]:
         make = batches(settings, Path(order["corpus"]))
         rows = [make(number) for number in range(PARTS)]
         found[precision] = measured_seconds(
-            lambda number, step=step, rows=rows: step(rows[number % PARTS], 0.0), at_most=order["budget"]["amount"] * 6
+            lambda number, step=step, rows=rows: step(rows[number % PARTS], 0.0), at_most=order["at_most"]
         )
     precision = min(found, key=lambda name: found[name])
-    return precision, found[precision]
+    return {"step_seconds": found[precision], "machine": {"precision": precision, "of_each": found}}
 
 
 def batches(settings: PretrainSettings, corpus: Path) -> Callable[[int], Any]:
@@ -241,5 +251,5 @@ def leave(
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--piece"]:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_NO_TF="1", TRANSFORMERS_NO_FLAX="1")
-        sys.exit(make_piece(partial(pretrain_peer, sys.argv[2])))
+        sys.exit(make_piece(partial(pretrain_peer, sys.argv[2]), partial(fastest, sys.argv[2])))
     main()

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import re
 import subprocess
 import sys
 import time
@@ -39,7 +40,7 @@ learning_rate = 5e-3
 precision = "float32"
 [tasks.cola]
 """
-TIMES = {"seconds", "process_seconds", "health"}  # one finding is that a run became slow
+TIMES = {"seconds", "clock_seconds", "process_seconds", "health"}  # one finding is that a run became slow
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,25 @@ def test_what_a_run_gets_is_its_budget(whole):
         assert run["settings"]["warmup_steps"] == 4
         assert [round(4 * one["step"] / run["steps"]) for one in run["evaluations"]] == [1, 2, 3, 4]
     assert {score["task"] for score in held["scores"]} == {"held-out text", "cola"}
+
+
+def test_minutes_are_counted_at_the_speed_that_was_measured_before(study, corpus, tmp_path, capfd):
+    minutes, out = study.with_name("minutes.toml"), tmp_path / "out"
+    text = study.read_text().replace("tokens = 100_000", "minutes = 0.02").replace("seeds = 1", "seeds = 2", 1)
+    minutes.write_text(text.partition("[finetune]")[0])
+    assert main(command(minutes, corpus, out, "--measure")) == 0
+    assert re.search(r"\[2/2\] \w+, a step: \d+\.\d\d ms in float32", capfd.readouterr().err)
+    speeds = {path.stem: json.loads(path.read_text())["step_seconds"] for path in (out / "speeds").iterdir()}
+    assert set(speeds) == {"electra", "mlm"}
+    assert not list((out / "results").iterdir())
+    assert main(command(minutes, corpus, out)) == 0
+    runs = read(out)["runs"]
+    assert len(runs) == 4
+    for run in runs:
+        assert run["steps"] == round(1.2 / speeds[run["variant"]])
+        assert run["seconds"] == pytest.approx(run["steps"] * speeds[run["variant"]])
+        assert run["evaluations"][-1]["seconds"] == pytest.approx(run["seconds"])
+        assert run["clock_seconds"] > 0
 
 
 def test_a_study_whose_settings_changed_is_not_gone_on_with(study, corpus, whole, tmp_path, capfd):

@@ -18,6 +18,7 @@ def study(
     jobs: int = 1,
     threads: int = 0,
     limit_minutes: float | None = None,
+    measure: bool = False,
     dry_run: bool = False,
     page: bool = False,
 ) -> int:
@@ -34,6 +35,8 @@ def study(
         jobs: pieces at a time
         threads: of each piece; 0: the cores, divided among the jobs
         limit_minutes: stop after so long, between pieces or inside them, with what is done on the page
+        measure: only measure how long a step of each variant takes, which the study's minutes are counted in; do it while the
+            machine has nothing else to do, and run the study whenever you like
         dry_run: say what would be run and how long it would take, from pieces that are done or a short measurement
         page: write the page of what is done, and run nothing
     """
@@ -54,7 +57,9 @@ def study(
 
         print("\n".join(plan_of(plan, out, place, jobs=jobs, threads=each)))
         return 0
-    code = run_study(plan, out, place, jobs=jobs, threads=each, limit_minutes=limit_minutes, tell=_tell)
+    code = run_study(
+        plan, out, place, jobs=jobs, threads=each, limit_minutes=limit_minutes, tell=_tell, measure=measure
+    )
     return max(code, _write(plan, out))
 
 

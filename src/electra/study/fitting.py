@@ -1,7 +1,6 @@
 """A run's settings fitted to its budget: steps, warm-up and decay, when it is evaluated, and when it is saved.
 
-Minutes are minutes of updates, as `seconds` in metrics.jsonl counts them: what a step takes is measured before, in the
-process and under the load that the run will have.
+Minutes are minutes of updates, as `seconds` in metrics.jsonl counts them, at the speed that was measured before; see speed.py.
 """
 
 import time
@@ -21,15 +20,17 @@ from electra.training.settings import PretrainSettings, with_steps
 from electra.training.steps import Steps
 
 WARM, TIMED = 6, 18  # steps: the first warm caches and kernels
-SECONDS = 2.0  # a measurement takes at least so long, where the budget is not shorter
+SECONDS = 6.0  # a measurement takes at least so long, where the budget is not shorter
 SAVED, LOGGED = 16, 50  # checkpoints and lines of metrics in a run
 MOST = 1000  # steps that are timed
 COUNTED = 8  # batches that tokens are counted of and steps are timed on
 
 
-def fit(settings: PretrainSettings, budget: Budget, corpus: Path, *, evaluations: int) -> PretrainSettings:
-    """The settings with their length. Raises ConfigError where the budget is less than a step."""
-    return with_length(settings, budget, steps_of(settings, budget, corpus), evaluations)
+def fit(
+    settings: PretrainSettings, budget: Budget, corpus: Path, *, evaluations: int, speed: float | None
+) -> PretrainSettings:
+    """The settings with their length. speed: seconds a step takes. Raises ConfigError where the budget is less than a step."""
+    return with_length(settings, budget, steps_of(settings, budget, corpus, speed), evaluations)
 
 
 def with_length(settings: PretrainSettings, budget: Budget, steps: int, evaluations: int) -> PretrainSettings:
@@ -44,10 +45,11 @@ def with_length(settings: PretrainSettings, budget: Budget, steps: int, evaluati
     )  # fmt: skip
 
 
-def steps_of(settings: PretrainSettings, budget: Budget, corpus: Path) -> int:
-    """How many updates the budget pays."""
+def steps_of(settings: PretrainSettings, budget: Budget, corpus: Path, speed: float | None = None) -> int:
+    """How many updates the budget pays. speed: seconds a step takes, which minutes need."""
     if budget.unit == "minutes":
-        return round(budget.amount * 60 / step_seconds(settings, corpus, at_most=budget.amount * 6))
+        assert speed is not None
+        return round(budget.amount * 60 / speed)
     if budget.unit == "flops":
         return round(budget.amount / step_flops(settings, corpus))
     return round(budget.amount / step_tokens(settings, corpus))

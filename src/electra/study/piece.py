@@ -25,6 +25,7 @@ from electra.flops import step_flops as paper_flops
 from electra.study.contents import DETECTION, Budget
 from electra.study.detection import detection_piece
 from electra.study.fitting import fit, networks_of, step_flops
+from electra.study.speed import SPEED, measured_speed
 from electra.training.encoder import open_encoder
 from electra.training.finetune import finetune
 from electra.training.health import health_lines
@@ -46,10 +47,11 @@ Result = dict[str, Any]
 Make = Callable[[Order, Path], tuple[StopRequest, Result | None]]  # the order, and the folder of the piece
 
 
-def main(pretraining: Make | None = None) -> int:
+def main(pretraining: Make | None = None, speed: Callable[[Order], Result] = measured_speed) -> int:
     """0 when the piece is done, 75 or 130 where it was asked to stop before.
 
     pretraining   what makes a piece of pretraining; None: ours
+    speed         what measures how long a step of it takes
     """
     order: Order = json.loads(sys.stdin.readline())
     started = time.perf_counter()
@@ -57,10 +59,11 @@ def main(pretraining: Make | None = None) -> int:
     folder = Path(order["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        make = {None: pretraining or pretrain_piece, DETECTION: detection_piece}.get(order["task"], tune_piece)
+        makers = {None: pretraining or pretrain_piece, DETECTION: detection_piece}
+        make = makers.get(order["task"], tune_piece)
         spent = _seconds(folder)
         try:
-            stop, result = make(order, folder)
+            stop, result = (StopRequest(), speed(order)) if order["task"] == SPEED else make(order, folder)
         except RunFailedError as error:
             stop, result = StopRequest(), {"failed": str(error)}
         spent += time.perf_counter() - started
@@ -113,6 +116,7 @@ def pretrain_piece(order: Order, folder: Path) -> tuple[StopRequest, Result | No
         return stop, None
     record, records = RunFolder(run).settings(), list(read_metrics(run / "metrics.jsonl"))
     last = next(r for r in reversed(records) if r["kind"] == "train")
+    pace = order["speed"]["step_seconds"] if order["speed"] else last["seconds"] / settings.steps
     return stop, {
         "settings": record["settings"],
         "machine": record["machine"],
@@ -120,9 +124,10 @@ def pretrain_piece(order: Order, folder: Path) -> tuple[StopRequest, Result | No
         "networks": record["networks"],
         "steps": settings.steps,
         "tokens": last["tokens"],
-        "seconds": last["seconds"],
+        "seconds": settings.steps * pace,
+        "clock_seconds": last["seconds"],
         **flops_of(settings, corpus),
-        "evaluations": [_numbers(r) for r in records if r["kind"] == "evaluation"],
+        "evaluations": [_numbers(r) | {"seconds": r["step"] * pace} for r in records if r["kind"] == "evaluation"],
         "health": _standing(records),
     }
 
@@ -157,7 +162,8 @@ def fitted(order: Order, folder: Path, fit: Callable[..., PretrainSettings] = fi
             )
         return settings_from(held["fitted"], where=str(path))
     base = settings_from(order["settings"] | {"seed": order["seed"], "threads": order["threads"]}, where="the study")
-    found = fit(base, Budget(**order["budget"]), Path(order["corpus"]), evaluations=order["evaluations"])
+    speed = order["speed"] and order["speed"]["step_seconds"]
+    found = fit(base, Budget(**order["budget"]), Path(order["corpus"]), evaluations=order["evaluations"], speed=speed)
     write_text(path, json.dumps({"given": given, "fitted": found.to_dict()}) + "\n")
     return found
 

@@ -14,6 +14,7 @@ from electra.config import read_json_object
 from electra.errors import DataError, TryAgainError
 from electra.study.contents import Study
 from electra.study.pieces import Piece, order_of, pieces_of, result_file, waiting
+from electra.study.speed import SPEED, speed_order, to_measure
 from electra.training.interrupt import stop_on_signal
 from electra.training.panel import clock
 
@@ -49,9 +50,10 @@ def corpus_of(study: Study, out: Path, tell: Tell) -> Path:
 
 @dataclass
 class Running:
-    """A process that makes a piece."""
+    """A process that makes a piece, or measures."""
 
-    piece: Piece
+    told: str
+    result: Path
     process: subprocess.Popen[bytes]
     log: Path
     started: float = field(default_factory=time.perf_counter)
@@ -64,45 +66,76 @@ class Running:
 
 def run_study(
     study: Study, out: Path, corpus: Path, *, jobs: int, threads: int, limit_minutes: float | None, tell: Tell,
-    others: Mapping[str, Sequence[str]] | None = None,
+    measure: bool = False, others: Mapping[str, Sequence[str]] | None = None,
 ) -> int:  # fmt: skip
     """Make the pieces that are not done; 0 when all are, 1 where some ended with an error, 75 or 130 where it was stopped.
 
     jobs           pieces at a time, each on `threads` threads
     limit_minutes  of this call; then it stops, between pieces or inside them
+    measure        only measure how long a step of each variant takes, where that is not known
     others         variant -> the command that makes its pieces of pretraining as piece.py does, instead of ours
     Raises TryAgainError where another process makes the same study.
     """
-    (out / "results").mkdir(parents=True, exist_ok=True)
+    for folder in ("results", "speeds"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     with open(out / "lock", "a+") as lock, stop_on_signal() as stop:
         _lock(lock, out)
         deadline = None if limit_minutes is None else time.perf_counter() + 60 * limit_minutes
-        left, running, errors = list(waiting(study, out)), list[Running](), 0
-        total, is_stopped = len(pieces_of(study)), False
-        try:
-            while left or running:
-                is_stopped = bool(stop.signal) or (deadline is not None and time.perf_counter() >= deadline)
-                if is_stopped:
-                    break
-                while len(running) < jobs and (piece := _next(left, running, out)) is not None:
-                    running.append(_start(study, piece, out, corpus, threads, others or {}))
-                if not running:  # what is left waits for runs that failed, or ended with an error
-                    break
-                time.sleep(0.02)
-                for one in [one for one in running if one.process.poll() is not None]:
-                    running.remove(one)
-                    one.ask_to_stop()  # it has ended: this closes our end of its input
-                    done = total - len(left) - len(running)
-                    errors += not _told(one, out, f"[{done}/{total}]", tell)
-        finally:
-            for one in running:
-                one.ask_to_stop()
-            for one in running:
-                one.process.wait()
-        if is_stopped:
+
+        def is_over() -> bool:
+            return bool(stop.signal) or (deadline is not None and time.perf_counter() >= deadline)
+
+        unknown, commands = to_measure(study, out), others or {}
+
+        def measurement() -> Running | None:
+            if not unknown:
+                return None
+            order = speed_order(study, unknown.pop(0), out, corpus, threads)
+            return _start(f"{order['variant']}, a step", order, commands)
+
+        errors = _work(measurement, jobs, is_over, tell, (0, len(unknown)))
+        left, total = list(waiting(study, out)), len(pieces_of(study))
+
+        def piece() -> Running | None:
+            if (one := _next(left, out)) is None:
+                return None
+            order = order_of(study, one, out, corpus, threads)
+            return _start(str(one), order, commands if one.task is None else {})
+
+        if not errors and not measure:
+            errors = _work(piece, jobs, is_over, tell, (total - len(left), total))
+        if is_over():
             tell(f"stopped; {len(list(waiting(study, out)))} of {total} pieces to go, the same command continues")
             return stop.exit_code or STOPPED
     return int(errors > 0)
+
+
+def _work(
+    begin: Callable[[], Running | None], jobs: int, is_over: Callable[[], bool], tell: Tell, counts: tuple[int, int]
+) -> int:
+    """Keep so many processes at work until `begin` has no more or it is over; how many ended with an error.
+
+    counts   how many were done before, and of how many
+    """
+    running, errors, (done, total) = list[Running](), 0, counts
+    try:
+        while not is_over():
+            while len(running) < jobs and (one := begin()) is not None:
+                running.append(one)
+            if not running:  # all is done, or what is left waits for runs that failed
+                break
+            time.sleep(0.02)
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                one.ask_to_stop()  # it has ended: this closes our end of its input
+                done += 1
+                errors += not _is_well(one, f"[{done}/{total}]", tell)
+    finally:
+        for one in running:
+            one.ask_to_stop()
+        for one in running:
+            one.process.wait()
+    return errors
 
 
 def _lock(file: IO[str], out: Path) -> None:
@@ -115,7 +148,7 @@ def _lock(file: IO[str], out: Path) -> None:
             ) from None
 
 
-def _next(left: list[Piece], running: list[Running], out: Path) -> Piece | None:
+def _next(left: list[Piece], out: Path) -> Piece | None:
     """Take the first piece that can be begun: a fine-tuning when its run is done and did not fail."""
     for piece in list(left):
         if piece.task is None:
@@ -129,15 +162,11 @@ def _next(left: list[Piece], running: list[Running], out: Path) -> Piece | None:
     return None
 
 
-def _start(
-    study: Study, piece: Piece, out: Path, corpus: Path, threads: int, others: Mapping[str, Sequence[str]]
-) -> Running:
-    order = order_of(study, piece, out, corpus, threads)
-    folder = out / "pieces" / piece.name
+def _start(told: str, order: Mapping[str, Any], others: Mapping[str, Sequence[str]]) -> Running:
+    folder = Path(order["folder"])
     folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    ours = [sys.executable, "-m", "electra.study.piece"]
-    command = ours if piece.task is not None else others.get(piece.variant, ours)
+    environment = os.environ | {"OMP_NUM_THREADS": str(order["threads"])}
+    command = others.get(order["variant"], [sys.executable, "-m", "electra.study.piece"])
     with open(folder / "log.txt", "ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
@@ -146,18 +175,18 @@ def _start(
     assert process.stdin is not None
     process.stdin.write(json.dumps(order).encode() + b"\n")
     process.stdin.flush()
-    return Running(piece, process, folder / "log.txt")
+    return Running(told, Path(order["result"]), process, folder / "log.txt")
 
 
-def _told(one: Running, out: Path, count: str, tell: Tell) -> bool:
-    """Say how a piece ended; whether it ended well."""
-    code, path = one.process.returncode, result_file(out, one.piece.name)
-    if code or not path.is_file():
+def _is_well(one: Running, count: str, tell: Tell) -> bool:
+    """Say how a process ended; whether it ended well."""
+    code = one.process.returncode
+    if code or not one.result.is_file():
         lines = one.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-LINES:]
-        tell(f"{one.piece}: ended with {code}; the end of {one.log}:\n  " + "\n  ".join(lines))
+        tell(f"{one.told}: ended with {code}; the end of {one.log}:\n  " + "\n  ".join(lines))
         return False
     seconds = time.perf_counter() - one.started
-    tell(f"{count} {one.piece}: {in_short(read_json_object(path))} ({clock(seconds)})")
+    tell(f"{count} {one.told}: {in_short(read_json_object(one.result))} ({clock(seconds)})")
     return True
 
 
@@ -165,6 +194,8 @@ def in_short(result: dict[str, Any]) -> str:
     """What a piece reached, in a few words."""
     if "failed" in result:
         return f"failed: {result['failed'].splitlines()[0]}"
+    if result["task"] == SPEED:
+        return f"{1000 * result['step_seconds']:.2f} ms in {result['machine']['precision']}"
     if result["task"] is not None:
         found = result["spread"].get(result["measure"])
         return "all seeds failed" if found is None else f"{result['measure']} {found['median']:.4f}"
