@@ -90,6 +90,23 @@ def test_a_flipped_byte_is_found(folder):
     )
 
 
+@pytest.mark.fault(17)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda manifest: next(iter(manifest["tensors"].values())).pop("dtype"),
+        lambda manifest: next(iter(manifest["tensors"].values())).pop("shape"),
+        lambda manifest: manifest["sample"]["input_ids"][0].append("x"),
+        lambda manifest: manifest["sample"]["logits"].append("x"),
+    ],
+)
+def test_a_manifest_that_nobody_wrote_so_is_wrong(folder, damage):
+    edit(folder / "manifest.json", damage)
+    answer, words = answers(folder)["files"]
+    assert answer == WRONG
+    assert "manifest.json is not as it was written" in words
+
+
 @pytest.mark.parametrize("name", ["config.json", "vocab.txt", "model.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()

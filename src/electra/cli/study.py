@@ -35,8 +35,7 @@ def study(
         jobs: pieces at a time
         threads: of each piece; 0: the cores, divided among the jobs
         limit_minutes: stop after so long, between pieces or inside them, with what is done on the page
-        measure: only measure how long a step of each variant takes, which the study's minutes are counted in; do it while the
-            machine has nothing else to do, and run the study whenever you like
+        measure: only measure how long a step of each variant takes, which minutes are counted by, and stop
         dry_run: say what would be run and how long it would take, from pieces that are done or a short measurement
         page: write the page of what is done, and run nothing
     """

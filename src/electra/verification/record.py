@@ -72,14 +72,20 @@ def _parse(path: Path, held: Mapping[str, Any]) -> Record:
         texts, sample = held.get("tokenizations"), held.get("sample")
         return Record(
             files=held["files"],
-            tensors=None if "tensors" not in held else {name: dict(entry) for name, entry in held["tensors"].items()},
+            tensors=None
+            if "tensors" not in held
+            else {name: _entry(str(entry["dtype"]), entry["shape"]) for name, entry in held["tensors"].items()},
             tokenizations=None if texts is None else {str(entry["text"]): list(entry["ids"]) for entry in texts},
             sample=None
             if sample is None
-            else Sample(str(sample["framework"]), list(sample["input_ids"]), [float(x) for x in sample["logits"]]),
+            else Sample(
+                str(sample["framework"]),
+                np.array(sample["input_ids"], np.int64).tolist(),
+                [float(x) for x in sample["logits"]],
+            ),
             made_with={str(package): str(version) for package, version in held.get("made_with", {}).items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} is not as it was written ({type(error).__name__}: {error}); record it again") from None
 
 
