@@ -81,3 +81,10 @@ def limits():
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def flip_bit(path, place: int = -4) -> None:
+    """Turn one bit of a file: by default the lowest of its last number, where that is a float32."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)

@@ -124,6 +124,9 @@ def test_a_model_beyond_one_file_has_its_weights_beside_it(tmp_path, monkeypatch
     found = Session(tmp_path / "moved").predict(inputs)["logits"]
     np.testing.assert_allclose(found, before.logits.detach(), atol=0.02)
     (tmp_path / "moved/model.onnx.data").unlink()
+    with pytest.raises(WeightsError, match=r"moved/model\.onnx\.data is missing, says manifest\.json"):
+        Session(tmp_path / "moved")
+    (tmp_path / "moved/manifest.json").unlink()
     with pytest.raises(WeightsError, match=r"is it whole, with model\.onnx\.data beside it"):
         Session(tmp_path / "moved")
 

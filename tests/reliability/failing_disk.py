@@ -29,6 +29,7 @@ from electra.tokenization import (
     write_vocabulary,
 )
 from electra.training.run import RunFolder
+from electra.weights.checkpoint import write_manifest
 from electra.weights.files import write_tensors
 from electra.weights.folders import read_weights, save_model
 from electra.weights.names import tensors
@@ -50,10 +51,11 @@ def model_of(vocab_size):
 
 
 class Model:
-    """A model folder with another model's files in it: other shapes, and shards where there was one file."""
+    """A model folder on record with another model's files in it: other shapes, and shards where there was one file."""
 
     def old(self, folder):
         save_model(folder, *model_of(10), "5GB", ["safetensors"])
+        write_manifest(folder, {})
 
     def new(self, folder):
         save_model(folder, *model_of(12), "400", ["safetensors"])

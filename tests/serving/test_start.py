@@ -1,14 +1,17 @@
 """What a server refuses to start with, before any framework is imported."""
 
 import asyncio
+import shutil
 import socket
 
 import numpy as np
 import pytest
+from damage import flip_bit
 from served import KEY
 
 from electra.cli import main
 from electra.serving.server import bind
+from electra.weights.checkpoint import write_manifest
 from electra.weights.files import read_tensors, write_tensors
 
 
@@ -60,6 +63,15 @@ def test_a_model_with_a_number_that_is_not_finite_is_not_served(folders, tmp_pat
     write_tensors(folder / "model.safetensors", tensors)
     assert start(folder, "--port", 0) == 65
     assert "not every number is finite in classifier.bias" in capfd.readouterr().err
+
+
+@pytest.mark.fault(4)
+def test_a_model_that_is_not_what_its_manifest_says_is_not_served(folders, tmp_path, capfd):
+    folder = shutil.copytree(folders["tagging"], tmp_path / "flipped")
+    write_manifest(folder, {})
+    flip_bit(folder / "model.safetensors")
+    assert start(folder, "--port", 0) == 65
+    assert "model.safetensors has other content than was written" in capfd.readouterr().err
 
 
 def test_a_folder_that_holds_no_model_is_refused(tmp_path, capfd):

@@ -1,5 +1,6 @@
 """electra verify: each kind of damage, disagreement and upgrade gets its own words, and a whole folder gets none."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -83,10 +84,11 @@ def test_a_flipped_byte_is_found(folder):
     path = folder / "model.safetensors"
     data = bytearray(path.read_bytes())
     data[-4] ^= 1
+    recorded, found = (hashlib.sha256(content).hexdigest()[:12] for content in (path.read_bytes(), data))
     path.write_bytes(data)
     assert answers(folder)["files"] == (
         CHANGED,
-        "model.safetensors has other content than was written (sha256 differs)",
+        f"model.safetensors has other content than was written (sha256 {found}..., expected {recorded}...)",
     )
 
 

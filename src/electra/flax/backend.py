@@ -214,7 +214,8 @@ class Backend:
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote. Any framework's checkpoint will do."""
-        networks = {name: CLASSES[name].from_pretrained(folder / name, _do_init=False)[1] for name in self.models}
+        options = {"check_manifest": False, "_do_init": False}
+        networks = {name: CLASSES[name].from_pretrained(folder / name, **options)[1] for name in self.models}
         self._adopt(networks, read_tensors(folder / "optimizer.safetensors"))
 
 

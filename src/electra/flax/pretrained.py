@@ -183,6 +183,7 @@ class FlaxElectraPreTrainedModel:
         output_loading_info: bool = False,
         ignore_mismatched_sizes: bool = False,
         allow_pickle_weights: bool = False,
+        check_manifest: bool = True,
         from_pt: bool = False,  # for programs that give it: every format is read without it
         _do_init: bool = True,
         **changes: Any,
@@ -192,6 +193,7 @@ class FlaxElectraPreTrainedModel:
         With output_loading_info, also what did not fit. A head that the file lacks starts at random, by `seed`, and is
         named in a NewWeightsWarning. `changes` override the config; or they are revision, cache_dir, token and the like,
         for a name on the hub.
+        check_manifest    False: take the weights also where the folder's manifest.json says other sizes or sha256 sums
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
         keyword that is no setting.
         """
@@ -203,7 +205,7 @@ class FlaxElectraPreTrainedModel:
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
         model = cls(config, input_shape, seed, _dtype(dtype, config), False, gradient_checkpointing)
-        arrays = read_weights(folder, allow_pickle_weights)
+        arrays = read_weights(folder, allow_pickle_weights, check_manifest)
         params, found = model._take(arrays, folder, ignore_mismatched_sizes)
         model._params = params if _do_init else None
         info = {"missing_keys": found.missing, "unexpected_keys": found.unexpected, "mismatched_keys": found.mismatched}

@@ -105,7 +105,7 @@ class Tuner:
 
     def load(self, folder: Path) -> None:
         """Continue from what `save`, of any framework, wrote."""
-        _, parameters = self.model_class.from_pretrained(folder, _do_init=False)
+        _, parameters = self.model_class.from_pretrained(folder, check_manifest=False, _do_init=False)
         held = read_tensors(folder / "optimizer.safetensors")
         state = {
             moment: to_tree({key[:-2]: array for key, array in held.items() if key.endswith(f"/{moment}")})

@@ -8,8 +8,9 @@ import numpy as np
 
 from electra.config import ElectraConfig
 from electra.errors import UsageError, WeightsError, install_hint
+from electra.weights.recorded import check_recorded
 
-FILE = "model.onnx"
+FILE, DATA = "model.onnx", "model.onnx.data"  # the second where a model is beyond 2 GB
 PRECISION = "precision"  # of the products: what a file says of itself; one that says nothing is float32
 NUMBERS = 1 << 26  # of a generator's answer that are in memory at a time
 Array = np.ndarray[Any, Any]
@@ -18,10 +19,12 @@ Array = np.ndarray[Any, Any]
 class Session:
     """The ONNX file of a folder, ready to answer on the CPU. threads of the processor; 0: as onnxruntime takes.
 
-    Raises UsageError where another engine is asked for than auto or the precision that the file was written in.
+    Raises UsageError where another engine is asked for than auto or the precision that the file was written in, WeightsError
+    where the file is damaged, or not what the folder's manifest.json says.
     """
 
     def __init__(self, folder: Path, threads: int = 0, engine: str = "auto") -> None:
+        check_recorded(folder, (FILE, DATA))
         self.session = open_session(folder / FILE, threads)
         self.names = [output.name for output in self.session.get_outputs()]
         self.precision = str(self.session.get_modelmeta().custom_metadata_map.get(PRECISION, "float32"))

@@ -235,7 +235,8 @@ class Backend:
         """Continue from what `save`, of any framework, wrote."""
         with self._place():
             state = _turned(read_tensors(folder / "optimizer.safetensors"))
-            self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models}, state)
+            models = {name: CLASSES[name].from_pretrained(folder / name, check_manifest=False) for name in self.models}
+            self._adopt(models, state)
             set_moments(self.optimizer, state)
 
 

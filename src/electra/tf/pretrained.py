@@ -166,6 +166,7 @@ class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
         dtype: str | None = None,
         ignore_mismatched_sizes: bool = False,
         allow_pickle_weights: bool = False,
+        check_manifest: bool = True,
         from_pt: bool = False,  # accepted: every format is read without being told
         **changes: Any,
     ) -> Any:
@@ -174,6 +175,7 @@ class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
         dtype    a Keras policy, such as mixed_bfloat16; by default the one of keras.config
         A head that the file lacks starts at random and is named in a NewWeightsWarning. `changes` override the config; or
         they are revision, cache_dir, token and the like, for a name on the hub.
+        check_manifest    False: take the weights also where the folder's manifest.json says other sizes or sha256 sums
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
         keyword that is no setting.
         """
@@ -184,7 +186,7 @@ class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
             ElectraConfig.check_changes(changes, config.to_dict())
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
-        arrays = read_weights(folder, allow_pickle_weights)
+        arrays = read_weights(folder, allow_pickle_weights, check_manifest)
         with policy(dtype), _loading():
             model = cls(config)
         found = model._take(arrays, folder, ignore_mismatched_sizes)

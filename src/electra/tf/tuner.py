@@ -135,7 +135,7 @@ class Tuner:
     def load(self, folder: Path) -> None:
         """Continue from what `save`, of any framework, wrote."""
         with self._place():
-            self._adopt(self.model_class.from_pretrained(folder))
+            self._adopt(self.model_class.from_pretrained(folder, check_manifest=False))
             set_moments(self.optimizer, _turned(read_tensors(folder / "optimizer.safetensors")))
 
 

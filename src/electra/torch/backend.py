@@ -279,7 +279,8 @@ class Backend:
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote."""
         state = {name: torch.tensor(array) for name, array in read_tensors(folder / "optimizer.safetensors").items()}
-        self._adopt({name: CLASSES[name].from_pretrained(folder / name) for name in self.models}, state)
+        models = {name: CLASSES[name].from_pretrained(folder / name, check_manifest=False) for name in self.models}
+        self._adopt(models, state)
         self.optimizer.load(state)
 
 

@@ -152,12 +152,14 @@ class ElectraPreTrainedModel(nn.Module):
         dtype: torch.dtype | str | None = None,
         ignore_mismatched_sizes: bool = False,
         allow_pickle_weights: bool = False,
+        check_manifest: bool = True,
         **changes: Any,
     ) -> Any:
         """The model of a folder, in eval mode; with output_loading_info, also what did not fit.
 
         A head that the file lacks starts at random and is named in a NewWeightsWarning. `changes` override the config; or
         they are revision, cache_dir, token and the like, for a name on the hub.
+        check_manifest    False: take the weights also where the folder's manifest.json says other sizes or sha256 sums
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
         keyword that is no setting.
         """
@@ -168,7 +170,7 @@ class ElectraPreTrainedModel(nn.Module):
             ElectraConfig.check_changes(changes, config.to_dict())
             config = ElectraConfig.from_dict(config.to_dict() | changes)
         matching.check_vocabulary(folder, config.vocab_size)
-        arrays = read_weights(folder, allow_pickle_weights)
+        arrays = read_weights(folder, allow_pickle_weights, check_manifest)
         with torch.device("meta"):
             model = cls(config)
         model.to_empty(device="cpu").tie_weights()

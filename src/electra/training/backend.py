@@ -41,7 +41,7 @@ class Backend(Protocol):
         """A model folder per network, and optimizer.safetensors. None: this process gives its share to the one that writes."""
 
     def load(self, folder: Path) -> None:
-        """Continue from what `save` wrote, bit for bit."""
+        """Continue from what `save` wrote, bit for bit. Whoever asks has found the folder to be whole."""
 
 
 def open_backend(

@@ -51,7 +51,7 @@ class Tuner(Protocol):
         """A model folder, and optimizer.safetensors."""
 
     def load(self, folder: Path) -> None:
-        """Continue from what `save` wrote, bit for bit."""
+        """Continue from what `save` wrote, bit for bit. Whoever asks has found the folder to be whole."""
 
 
 def open_tuner(

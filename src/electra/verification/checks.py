@@ -101,7 +101,7 @@ def _tensors(folder: Path, record: Record | None) -> tuple[Network | None, Check
             if (folder / name).is_file():
                 return None, Check("tensors", UNKNOWN, f"{name} {why}")
     try:
-        (network,) = open_source(folder).networks.values()
+        (network,) = open_source(folder, check_manifest=False).networks.values()
         held = tensors_of(folder)
     except ElectraError as error:
         return None, Check("tensors", WRONG, _brief(error))

@@ -23,6 +23,7 @@ from electra.verification.sample import Sample, take_sample, versions
 from electra.weights.checkpoint import MANIFEST, read_manifest, write_manifest
 from electra.weights.files import DTYPES, INDEX, WEIGHTS
 from electra.weights.folders import read_weights
+from electra.weights.recorded import recorded_files
 from electra.weights.sources import open_source
 
 # Each meets a rule of the tokenizers that a vocabulary, a normaliser or another version of a package could change.
@@ -58,12 +59,7 @@ def read_record(folder: Path) -> Record | None:
     """
     if (folder / MANIFEST).is_file():
         return _parse(folder / MANIFEST, read_manifest(folder))
-    around = folder.absolute().parent
-    if not (around / MANIFEST).is_file():
-        return None
-    prefix = f"{folder.absolute().name}/"
-    entries = read_manifest(around)["files"].items()
-    inner = {name.removeprefix(prefix): entry for name, entry in entries if name.startswith(prefix)}
+    inner = recorded_files(folder)
     return Record(inner) if inner else None
 
 
@@ -103,7 +99,7 @@ def seal(folder: Path, *, with_logits: bool = True) -> list[str]:
     try:
         facts["tensors"] = tensors_of(folder)
         if with_logits:
-            (network,) = open_source(folder).networks.values()
+            (network,) = open_source(folder, check_manifest=False).networks.values()
             sample = take_sample(folder, network.class_name, network.config)
             facts["sample"], framework = asdict(sample), sample.framework
     except (
@@ -134,7 +130,7 @@ def tensors_of(folder: Path) -> dict[str, dict[str, Any]]:
         files = set(read_json_object(folder / INDEX).get("weight_map", {}).values())
     else:
         names = {dtype: name for name, dtype in DTYPES.items()}
-        arrays = read_weights(folder)
+        arrays = read_weights(folder, check_manifest=False)
         return {name: _entry(names.get(np.dtype(a.dtype), str(a.dtype)), a.shape) for name, a in arrays.items()}
     found: dict[str, dict[str, Any]] = {}
     for file in files:

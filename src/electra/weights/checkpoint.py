@@ -28,6 +28,7 @@ from electra.disk.swap import OLD, put_in_place, restore
 from electra.errors import DataError
 
 MANIFEST = "manifest.json"
+DIGITS = 12  # of a sum that is shown
 STAGE = ".stage-"  # .NAME.stage-PID-xxxx
 
 
@@ -71,8 +72,12 @@ def write_manifest(folder: Path, facts: Mapping[str, Mapping[str, Any] | Sequenc
 
     The old manifest is there, or the new one, at every instant. Raises WriteError where the disk refuses.
     """
-    files = {name: _entry(folder / name) for name in list_files(folder)}
-    sections = ",\n".join(f"{json.dumps(name)}: {_section(value)}" for name, value in {"files": files, **facts}.items())
+    put_manifest(folder, {"files": {name: _entry(folder / name) for name in list_files(folder)}, **facts})
+
+
+def put_manifest(folder: Path, held: Mapping[str, Mapping[str, Any] | Sequence[Any]]) -> None:
+    """Write manifest.json as it is given, "files" among it. Raises WriteError where the disk refuses."""
+    sections = ",\n".join(f"{json.dumps(name)}: {_section(value)}" for name, value in held.items())
     write_atomically(folder / MANIFEST, lambda file: file.write(f"{{\n{sections}\n}}\n".encode()))
 
 
@@ -115,13 +120,18 @@ def _sync(file: Path) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The object in a folder's manifest.json. DataError where there is none, or it does not list files."""
     held = read_json_object(folder / MANIFEST)
-    files = held.get("files")
-    if not isinstance(files, dict) or not all(
-        isinstance(entry, dict) and entry.keys() == {"size", "sha256"} and _is_inside(name)
-        for name, entry in files.items()
-    ):
+    if not is_manifest(held):
         raise DataError(f'{folder}/{MANIFEST} has no "files"; the folder is not one of ours, or is damaged')
     return held
+
+
+def is_manifest(held: Mapping[str, Any]) -> bool:
+    """Whether what a manifest.json holds lists files as ours do; other makers call theirs so, too."""
+    files = held.get("files")
+    return isinstance(files, dict) and all(
+        isinstance(entry, dict) and entry.keys() == {"size", "sha256"} and _is_inside(name)
+        for name, entry in files.items()
+    )
 
 
 def _is_inside(name: str) -> bool:
@@ -138,8 +148,9 @@ def changed_files(folder: Path, entries: Mapping[str, Mapping[str, Any]]) -> lis
             problems.append(f"{name} is missing")
         elif file.stat().st_size != entry["size"]:
             problems.append(f"{name} has {file.stat().st_size} bytes, expected {entry['size']}")
-        elif _entry(file) != entry:
-            problems.append(f"{name} has other content than was written (sha256 differs)")
+        elif (found := _entry(file)["sha256"]) != entry["sha256"]:
+            told = f"sha256 {found[:DIGITS]}..., expected {str(entry['sha256'])[:DIGITS]}..."
+            problems.append(f"{name} has other content than was written ({told})")
     return problems
 
 

@@ -59,12 +59,7 @@ def read_tensors(folder: Path) -> Arrays:
 
 def read_shards(index: Path, read: Callable[[Path], Arrays]) -> Arrays:
     """The tensors of the files that an index of shards names, each read by `read`."""
-    places = read_json_object(index).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise WeightsError(f'{index} has no "weight_map" from tensor names to files; restore it from a good copy')
-    for file in places.values():
-        if not isinstance(file, str) or Path(file).name != file:
-            raise WeightsError(f"{index} names the file {file!r}; expected the name of a file in the same folder")
+    places = read_places(index)
     tensors: Arrays = {}
     for file in sorted(set(places.values())):
         tensors |= read(index.parent / file)
@@ -72,6 +67,17 @@ def read_shards(index: Path, read: Callable[[Path], Arrays]) -> Arrays:
     if missing:
         raise WeightsError(f"{index} promises tensors that its files do not hold: {', '.join(missing)}")
     return tensors
+
+
+def read_places(index: Path) -> dict[str, str]:
+    """Tensor -> the file that holds it, of an index of shards. WeightsError where it does not say so."""
+    places = read_json_object(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise WeightsError(f'{index} has no "weight_map" from tensor names to files; restore it from a good copy')
+    for file in places.values():
+        if not isinstance(file, str) or Path(file).name != file:
+            raise WeightsError(f"{index} names the file {file!r}; expected the name of a file in the same folder")
+    return places
 
 
 def _read_file(path: Path) -> Arrays:

@@ -7,16 +7,17 @@ checkpoint of a run, is written inside write_folder_atomically.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from electra.config import ElectraConfig
 from electra.disk.replace import replace_together, settle
 from electra.disk.space import write_error
 from electra.errors import UsageError, WeightsError
-from electra.weights.files import INDEX, PICKLE, WEIGHTS, Array, Arrays, read_tensors, write_tensors
+from electra.weights.files import INDEX, PICKLE, WEIGHTS, Array, Arrays, read_places, read_tensors, write_tensors
 from electra.weights.old_formats import H5, MSGPACK, read_h5, read_msgpack, write_h5, write_msgpack
 from electra.weights.pickles import PICKLE_INDEX, read_pickle, refuse_pickle
+from electra.weights.recorded import check_recorded, forget_replaced
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 METADATA = {"format": "pt"}  # other tools refuse a file without it
@@ -35,10 +36,12 @@ NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMa
 CHECKPOINTS = ("step-*", "checkpoints/step-*")  # of a run
 
 
-def read_weights(folder: Path, allow_pickle_weights: bool = False) -> Arrays:
+def read_weights(folder: Path, allow_pickle_weights: bool = False, check_manifest: bool = True) -> Arrays:
     """The tensors of a model folder under our names: safetensors, a file of the TensorFlow or Flax classes, or a pickle.
 
-    Raises WeightsError where there is none of these, the one there is is damaged, or it is a pickle and nobody asked.
+    check_manifest    False where what is read was held against its manifest before, or is read whatever it is
+    Raises WeightsError where there is none of these, the one there is is damaged or not what its manifest.json says, or it is
+    a pickle and nobody asked.
     """
     names = weight_files(folder)
     if not names:
@@ -46,7 +49,16 @@ def read_weights(folder: Path, allow_pickle_weights: bool = False) -> Arrays:
         return read_tensors(folder)  # says what the folder holds instead
     if names[0] in PICKLES and not allow_pickle_weights:
         raise refuse_pickle(folder / names[0])
+    if check_manifest:
+        check_recorded(folder, _parts(folder / names[0]))
     return READERS[names[0]](folder / names[0])
+
+
+def _parts(path: Path) -> Iterator[str]:
+    """The names of the files that are read: one, or an index and its shards. An index is opened after it was asked for."""
+    yield path.name
+    if path.name in (INDEX, PICKLE_INDEX):
+        yield from sorted(set(read_places(path).values()))
 
 
 def weight_files(folder: Path) -> list[str]:
@@ -82,6 +94,7 @@ def save_model(
 ) -> None:
     """Write a model folder; WriteError where the disk refuses, with the old files intact.
 
+    A manifest.json of ours forgets what it says of the old files.
     formats    of the weights, one or more of FORMATS; weights in other formats that were in the folder are removed
     """
     limit = parse_size(max_shard_size)
@@ -96,6 +109,7 @@ def save_model(
             if "msgpack" in formats:
                 write_msgpack(stage / MSGPACK, tensors)
             config.save_pretrained(stage)
+            forget_replaced(folder, stage, is_weights)
     except OSError as error:
         raise write_error(folder, error, sum(array.nbytes for array in tensors.values()) * len(formats)) from error
     settle(folder)

@@ -83,22 +83,33 @@ class Source:
         return self.kind == "model folder"
 
 
-def open_source(path: Path, config: Path | None = None, *, allow_pickle_weights: bool = False, **known: Any) -> Source:
+def open_source(
+    path: Path,
+    config: Path | None = None,
+    *,
+    allow_pickle_weights: bool = False,
+    check_manifest: bool = True,
+    **known: Any,
+) -> Source:
     """Look at a checkpoint. Raises WeightsError where it is none, or its tensors do not fit its configuration.
 
     path    a folder, or the prefix of a Google checkpoint, such as model.ckpt-1000; of a run that is not finished, the
             newest whole checkpoint is taken
     config  a config.json to use in place of the source's own
+    check_manifest  False: also what is not as its manifest.json says
     known   settings that shapes cannot tell, such as num_attention_heads; of a Google checkpoint, the discriminator's
     """
     prefix = google_prefix(path)
     if prefix is not None:
         return _google(prefix, config, known)
     notes: list[str] = []
-    pair = folders.pair_in(path) or folders.pair_in(_newest_checkpoint(path, notes))
+    pair = folders.pair_in(path)
+    if not pair:
+        pair = folders.pair_in(_newest_checkpoint(path, notes))
+        check_manifest &= not pair  # it was checked as a whole
     if pair or folders.weight_files(path):
         networks = {
-            name: _folder(folder, config, known, allow_pickle_weights, notes)
+            name: _folder(folder, config, known, allow_pickle_weights, check_manifest, notes)
             for name, folder in (pair or {"model": path}).items()
         }
         if pair:
@@ -201,16 +212,16 @@ def _why(shapes: Mapping[str, Shape]) -> str:
 
 
 def _folder(
-    folder: Path, config: Path | None, known: dict[str, Any], allow_pickle_weights: bool, notes: list[str]
-) -> Network:
+    folder: Path, config: Path | None, known: dict[str, Any], allow_pickle_weights: bool, check_manifest: bool,
+    notes: list[str],
+) -> Network:  # fmt: skip
     files = folders.weight_files(folder)
     if len(files) > 1:
         notes.append(
             f"{folder.name} has its weights more than once: took {files[0]}, passed over {', '.join(files[1:])}"
         )
-    arrays = {
-        canonical(unwrapped(name)): array for name, array in folders.read_weights(folder, allow_pickle_weights).items()
-    }
+    found = folders.read_weights(folder, allow_pickle_weights, check_manifest)
+    arrays = {canonical(unwrapped(name)): array for name, array in found.items()}
     if config is None and (folder / "config.json").is_file():
         config = folder / "config.json"
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
