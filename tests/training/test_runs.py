@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from damage import flip_bit
 from nightly import examples as some
 from small_run import MODEL, small_settings
 
@@ -246,6 +247,17 @@ def test_minutes_become_steps_that_stay(corpus, tmp_path):
     assert steps >= 1
     pretrain(settings, corpus, tmp_path / "run", panel=False)
     assert RunFolder(tmp_path / "run").settings()["settings"]["steps"] == steps
+
+
+@pytest.mark.fault(44)
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_run_neither_begins_nor_continues_with_a_corpus_in_which_a_bit_has_flipped(corpus, tmp_path, split):
+    folder = shutil.copytree(corpus, tmp_path / "corpus")
+    pretrain(small_settings(steps=10), folder, tmp_path / "run", panel=False)
+    flip_bit(folder / split / "ids.bin")
+    for run in ("run", "other"):
+        with pytest.raises(CorpusError, match=rf"{split}/ids\.bin is damaged: its sha256 is"):
+            pretrain(small_settings(steps=10), folder, tmp_path / run, panel=False)
 
 
 def test_a_folder_that_is_no_corpus_is_named(tmp_path):

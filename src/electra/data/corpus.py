@@ -11,7 +11,7 @@ All numbers are little-endian. A line is one "sentence" of the original, without
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,15 +114,20 @@ class Corpus:
                 path = part_path(self.folder, self.split, part)
                 raise CorpusError(f"{path} runs from {bounds[0]} to {bounds[-1]}, expected 0 to {last}; {AGAIN}")
 
-    def verify(self) -> None:
-        """Read all of the split and compare checksums. Raises CorpusError, naming the file that is damaged."""
-        for part in PARTS:
-            path = part_path(self.folder, self.split, part)
-            expected = self.description["files"][f"{self.split}/{part}.bin"]["sha256"]
-            with open(path, "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != expected:
-                raise CorpusError(f"{path} is damaged: its sha256 is {found}, {DESCRIPTION} says {expected}; {AGAIN}")
+    def verify(self, splits: Sequence[str] | None = None) -> None:
+        """Read all of the split, or of these, and compare checksums. Raises CorpusError, naming the file that is damaged."""
+        for split in (self.split,) if splits is None else splits:
+            for part in PARTS:
+                path, name = part_path(self.folder, split, part), f"{split}/{part}.bin"
+                expected = self.description["files"][name]["sha256"]
+                try:
+                    with open(path, "rb") as file:
+                        found = hashlib.file_digest(file, "sha256").hexdigest()
+                except OSError as error:
+                    raise CorpusError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from None
+                if found != expected:
+                    told = f"its sha256 is {found}, {DESCRIPTION} says {expected}"
+                    raise CorpusError(f"{path} is damaged: {told}; {AGAIN}")
 
 
 def part_path(folder: Path, split: str, part: str) -> Path:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import electra
 from electra.config import ElectraConfig
-from electra.data.corpus import Corpus
+from electra.data.corpus import SPLITS, Corpus
 from electra.disk.lock import hold
 from electra.errors import ConfigError, CorpusError, DataError
 from electra.training.backend import Backend, open_backend
@@ -26,6 +26,7 @@ from electra.training.settings import PretrainSettings, with_steps
 from electra.training.steps import Steps, open_examples
 from electra.training.team import Team, open_team
 
+CHECKED = 1 << 31  # tokens of a corpus that is read whole before a run: 4 GB of two bytes each, seconds
 PROBE_STEPS = 12  # steps that are timed where a run's length is given in minutes
 
 
@@ -64,7 +65,14 @@ def pretrain(
             held.enter_context(hold(run.path))
 
         team.first(lock)
+        team.first(lambda: _check_parts(corpus))
         return _pretrain(settings, corpus, run, init_from, framework, panel, team)
+
+
+def _check_parts(corpus: Corpus) -> None:
+    """Hold both splits against their checksums, where that takes seconds. Raises CorpusError that names a damaged file."""
+    if sum(corpus.description["splits"][split]["tokens"] for split in SPLITS) <= CHECKED:
+        corpus.verify(SPLITS)
 
 
 def _pretrain(
