@@ -6,6 +6,7 @@ FOLDER/NAME-FIRST-RANK.npz, and the exit codes of all runs are printed as JSON.
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ OFF = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 RUNS = (
     ("one", 1, None, {}),
     ("two", 2, None, {}),
+    ("four", 4, None, {}),
     ("three", 3, None, dict(accumulate=2)),
     ("sharded", 2, None, dict(parallel="fsdp", accumulate=2)),
     ("changing", 4, (3, 3), {}),
@@ -50,16 +52,35 @@ RUNS = (
         for also, size, more in (("", 1, {}), (" on two", 2, other))
     ),
     ("diverging", 2, None, dict(learning_rate=1e30, clip_norm=1e30, warmup_steps=0)),
+    ("returning", 2, None, dict(on_divergence="return")),
+    ("returning sharded", 2, None, dict(on_divergence="return", parallel="fsdp")),
+    ("starving", 2, None, dict(batch_size=6000, max_length=64, steps=2, eval_rows=16)),
 )
+FLIP = {"returning": (1, 8), "returning sharded": (1, 8)}  # (rank, step) in which a weight becomes infinite, once
+ROOM = {"starving": (1, 300 << 20)}  # (rank, bytes) of memory that a process gets beyond its networks
 
 
 class Recording(electra.torch.backend.Backend):
     """The real one, which writes down what it is given, and is asked to stop at a step."""
 
     stop_before = None
+    flip = None
+    room = None
+    last = None  # the one that was made last
     seen: dict[str, np.ndarray] = {}  # noqa: RUF012 - of this process
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        Recording.last = self
+        if self.room and self.room[0] == self.rank:
+            held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (held + self.room[1], resource.RLIM_INFINITY))
+
     def train_step(self, parts, *, step, learning_rate):
+        if (self.rank, step) == self.flip:
+            Recording.flip = None
+            with torch.no_grad():
+                next(iter(self.models["discriminator"].parameters())).mul_(float("inf"))
         if (self.rank, step) == self.stop_before:
             os.kill(os.getpid(), signal.SIGTERM)
         for kind in (0, 1):
@@ -78,7 +99,7 @@ def attempt(name, rank, size, port, stop_before, changes):
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
-    Recording.stop_before = stop_before
+    Recording.stop_before, Recording.flip, Recording.room = stop_before, FLIP.get(name), ROOM.get(name)
     electra.torch.backend.Backend = Recording
     settings = small_settings(
         **dict(steps=12, log_every=1, eval_every=6, checkpoint_every=6, model=MODEL | OFF) | changes
@@ -88,6 +109,8 @@ def attempt(name, rank, size, port, stop_before, changes):
     except ElectraError as error:
         os.write(2, f"{name}, process {rank}: {error}\n".encode())  # at once: two processes write here
         code = error.exit_code
+    if name == "returning":
+        np.savez(FOLDER / f"{name}.{rank}.npz", **Recording.last.models["discriminator"].state_dict())
     np.savez(FOLDER / f"{name}-{len(list(FOLDER.glob(f'{name}-*-{rank}.npz')))}-{rank}.npz", **Recording.seen)
     return code
 

@@ -97,12 +97,12 @@ def losses(folder, name):
 
 def test_every_run_ended_as_one_process_ends(runs):
     _, ended, told = runs
-    codes = [codes for name, codes in ended if name not in ("changing", "diverging")]
+    codes = [codes for name, codes in ended if name not in ("changing", "diverging", "starving")]
     assert not any(code for each in codes for code in each), told
     assert [codes for name, codes in ended if name == "changing"] == [[75] * 4, [75] * 2, [0]], told
 
 
-@pytest.mark.parametrize("name", ["two", "three", "sharded", "changing"])
+@pytest.mark.parametrize("name", ["two", "three", "four", "sharded", "changing"])
 def test_the_order_of_examples_and_masks_is_that_of_one_process_bit_for_bit(runs, name):
     folder, _, _ = runs
     expected, found = seen(folder, "one"), seen(folder, name)
@@ -112,7 +112,7 @@ def test_the_order_of_examples_and_masks_is_that_of_one_process_bit_for_bit(runs
         np.testing.assert_array_equal(found[key], array, err_msg=key)
 
 
-PAIRS = [(name, "one") for name in ("two", "three", "sharded", "changing")]
+PAIRS = [(name, "one") for name in ("two", "three", "four", "sharded", "changing")]
 PAIRS += [(f"{name} on two", name) for name in ("disentangled", "copying", "towers")]
 
 
@@ -154,6 +154,41 @@ def test_a_loss_that_is_not_finite_ends_all_processes_with_the_same_words(runs):
     assert list(read_metrics(folder / "diverging" / "metrics.jsonl"))[-1]["kind"] == "failure"
     for checkpoint in RunFolder(folder / "diverging").steps():
         verify_manifest(checkpoint)
+
+
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("name", ["returning", "returning sharded"])
+def test_all_processes_return_together_when_the_weights_of_one_go_wrong(runs, name):
+    folder, _, _ = runs
+    (one,) = json.loads((folder / name / "returns.json").read_text())["returns"]
+    assert (one["at"], one["to"], one["next_batch"]) == (9, 6, 9)
+    records = [record for record in read_metrics(folder / name / "metrics.jsonl") if record["kind"] == "train"]
+    assert [record["step"] for record in records] == list(range(1, 13))
+    assert all(np.isfinite(record["loss"]) for record in records)
+    verify_manifest(RunFolder(folder / name).steps()[-1])
+
+
+def test_after_a_return_all_processes_have_the_same_weights(runs):
+    folder, _, _ = runs
+    first, second = (np.load(folder / f"returning.{rank}.npz") for rank in (0, 1))
+    kept = read_tensors(folder / "returning" / "discriminator")
+    assert len(first.files) > 10
+    for name in first.files:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    common = kept.keys() & set(first.files)
+    assert len(common) > 10
+    for name in common:
+        np.testing.assert_array_equal(kept[name], first[name], err_msg=name)
+
+
+@pytest.mark.fault(35)
+def test_a_process_without_memory_for_its_part_ends_all_and_says_what_to_change(runs):
+    _, ended, told = runs
+    ((first, second),) = [codes for name, codes in ended if name == "starving"]
+    assert (first, second) == (1, 2)
+    assert "starving, process 1: step 1: the memory of process 1 does not hold its part" in told
+    assert "continue with a larger --accumulate than 1, or on more processes" in told
+    assert "starving, process 0: process 0 lost another of the run" in told
 
 
 def test_other_frameworks_and_half_an_environment_are_refused(corpus, tmp_path, monkeypatch):
