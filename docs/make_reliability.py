@@ -6,6 +6,7 @@ on the page with what came of it. Instead of running tests it takes reports that
 """
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FAULTS = {int(number): row for number, row in tomllib.loads((ROOT / "docs/faults.toml").read_text("utf-8")).items()}
+LONG = ROOT / "docs" / "long_runs.json"
 PAGE = Path(__file__).parent / "reliability.md"
 RESULT = re.compile(r"(passed|failure|error|skipped)(?: \((\d+) cases\))?")
 NOT_RUN = Counter({"not run for this page": 1})
@@ -92,8 +95,40 @@ def page(tests: dict[int, list[str]], results: dict[str, Counter[str]]) -> str:
         rows.append(f"| {' | '.join(cells)} |")
         listed = "\n".join(f"- `{name}`: {_told(results.get(name, NOT_RUN))}" for name in tests.get(number, []))
         sections.append(f"### Fault {number}\n\n{fault['what']}.\n\n{listed}\n")
+    long = json.loads(LONG.read_text("utf-8")) if LONG.exists() else {}
     head = "|   | fault | promise | cases | others |\n|---|---|---|---|---|"
-    return "\n".join([INTRO, "## Table\n", head, *rows, "\n## Tests\n", *sections])
+    return "\n".join([INTRO, "## Table\n", head, *rows, *long_runs(long), "\n## Tests\n", *sections])
+
+
+def long_runs(held: dict[str, dict[str, Any]]) -> list[str]:
+    """The section about what takes longer than the suite may."""
+    fuzzed = {name.removeprefix("fuzz "): one for name, one in held.items() if name.startswith("fuzz ")}
+    lines = ["\n## Long runs\n", "Not part of the suite; each writes docs/long_runs.json with --keep.\n"]
+    if soak := held.get("soak"):
+        end = (
+            f"not the same bytes: {', '.join(soak['differing'])}"
+            if soak["differing"]
+            else "the same bytes in every file"
+        )
+        lines.append(
+            f"- `make soak`: a run of {soak['steps']:,} steps, killed {soak['kills']} times in {soak['minutes']:.0f} minutes, "
+            f"and one that was left alone ended with {end} ({soak['machine']})."
+        )
+    if kills := held.get("kills"):
+        lines.append(
+            f"- `NIGHTLY=1`, a run of pretraining killed {kills['kills']} times at random: {kills['outcome']} "
+            f"({kills['machine']})."
+        )
+    if fuzzed:
+        count, least = sum(one["cases"] for one in fuzzed.values()), min(one["minutes"] for one in fuzzed.values())
+        lines += [
+            f"- `make fuzz`: {len(fuzzed)} parsers, {least:g} minutes or more of each, {count:,} damaged inputs "
+            f"({next(iter(fuzzed.values()))['machine']}):\n",
+            "| parser | cases | findings |",
+            "|---|---|---|",
+            *(f"| {name} | {one['cases']:,} | {one['findings']} |" for name, one in fuzzed.items()),
+        ]
+    return lines
 
 
 def _told(counts: Counter[str]) -> str:

@@ -19,6 +19,7 @@ sys.path[:0] = [str(TESTS / name) for name in ("", "training", "serving", "fuzzi
 
 from damage import damaged, damaged_within, limits  # noqa: E402
 from http_fuzz import fuzz_server  # noqa: E402
+from long_runs import keep  # noqa: E402
 from parsers import PARSERS  # noqa: E402
 
 from electra.errors import ElectraError  # noqa: E402
@@ -42,7 +43,7 @@ def case(parser, whole, folder, seed):
 
 
 def fuzz(name, minutes, seed, found):
-    """Fuzz one parser for so long; the number of findings."""
+    """Fuzz one parser for so long; the numbers of findings and of cases."""
     until, findings, refused, number = time.monotonic() + 60 * minutes, 0, 0, 0
     with tempfile.TemporaryDirectory() as work:
         whole, folder = Path(work) / "whole", Path(work) / "case"
@@ -64,7 +65,7 @@ def fuzz(name, minutes, seed, found):
                 print(f"{one}: {type(error).__name__}: {str(error)[:200]}; kept in {kept}", flush=True)
             number += 1
     print(f"{name}: {number} cases with seed {seed}, {refused} refused, {findings} findings", flush=True)
-    return findings
+    return findings, number
 
 
 def main():
@@ -73,11 +74,15 @@ def main():
     options.add_argument("--minutes", type=float, default=10.0, help="for each parser")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options.add_argument("--found", type=Path, default=Path("fuzz-found"))
+    options.add_argument("--keep", action="store_true", help="write what came of it into docs/long_runs.json")
     given = options.parse_args()
     findings = 0
     for name in given.parsers or [*PARSERS, "http"]:
         run = fuzz_server if name == "http" else fuzz
-        findings += run(name, given.minutes, given.seed, given.found)
+        wrong, cases = run(name, given.minutes, given.seed, given.found)
+        findings += wrong
+        if given.keep:
+            keep(f"fuzz {name}", minutes=given.minutes, seed=given.seed, cases=cases, findings=wrong)
     sys.exit(1 if findings else 0)
 
 

@@ -49,7 +49,7 @@ def is_fault(told):
 
 
 def fuzz_server(name, minutes, seed, found):
-    """Fuzz a server for so long; the number of findings."""
+    """Fuzz a server for so long; the numbers of findings and of requests."""
     from parsers import WORDS
 
     from electra.tokenization import ElectraTokenizerFast
@@ -77,4 +77,4 @@ def fuzz_server(name, minutes, seed, found):
             findings += 1
             print(f"{name}: the server ended with {code}:\n{told[-3000:]}", flush=True)
     print(f"{name}: {number} requests with seed {seed}, {findings} findings", flush=True)
-    return findings
+    return findings, number

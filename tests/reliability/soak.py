@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from conftest import sentences
+from long_runs import keep
 
 TIMES = {"seconds", "seconds_left", "tokens_per_second"}
 SETTINGS = (
@@ -95,6 +96,7 @@ def main():
     options.add_argument("--minutes", type=float, default=60.0, help="of the run that is left alone")
     options.add_argument("--kill-after", type=float, nargs=2, default=(60.0, 120.0), help="seconds, from and to")
     options.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    options.add_argument("--keep", action="store_true", help="write what came of it into docs/long_runs.json")
     given = options.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     corpus, quiet, other = corpus_in(given.folder), given.folder / "quiet", given.folder / "killed"
@@ -110,6 +112,8 @@ def main():
     kills = len(log.read_text().splitlines()) if log.exists() else 0
     expected, found = contents(quiet), contents(other)
     differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if given.keep:
+        keep("soak", minutes=round(minutes, 1), steps=settings["steps"], kills=kills, differing=differing)
     print(
         f"{settings['steps']:,} steps, {kills} kills, {minutes:.0f} minutes: "
         + (f"{', '.join(differing)} differ" if differing else "every byte equal")
