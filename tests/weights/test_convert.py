@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import transformers
 from original import Case, state_dict
 from safetensors.torch import load_file, save_file
 
@@ -18,7 +19,9 @@ from electra.torch import share_embeddings
 from electra.weights.bundle import Bundle, write_bundle
 from electra.weights.checkpoint import write_folder_atomically
 from electra.weights.convert import GOOGLE_NAME, convert
+from electra.weights.files import widen
 from electra.weights.google import find_networks, google_name
+from electra.weights.halves import to_bfloat16
 from electra.weights.infer import infer_config
 from electra.weights.matching import NewWeightsWarning
 from electra.weights.names import tensors
@@ -381,3 +384,39 @@ def test_the_command_says_what_it_found_and_brings_the_vocabulary(short_run, tmp
     done = run(tmp_path / "nowhere", tmp_path / "x")
     assert done.returncode == 65
     assert "is no checkpoint" in done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_the_bytes_are_the_nearest_numbers_and_load_everywhere(dtype, tmp_path):
+    for name, model in pair(16).items():
+        model.save_pretrained(tmp_path / "pair" / name)
+    lines = convert(open_source(tmp_path / "pair"), tmp_path / "half", "torch", dtype=dtype)
+    assert all(line.endswith(f"equal bit for bit when read back, in {dtype}") for line in lines)
+    for name, kind in (("discriminator", "ElectraForPreTraining"), ("generator", "ElectraForMaskedLM")):
+        whole, half = tmp_path / "pair" / name, tmp_path / "half" / name
+        assert (half / "model.safetensors").stat().st_size < 0.6 * (whole / "model.safetensors").stat().st_size
+        before = getattr(electra, kind).from_pretrained(whole).state_dict()
+        for load in (getattr(electra, kind), getattr(transformers, kind)):
+            model = load.from_pretrained(half, dtype="auto")
+            assert model.dtype == getattr(torch, dtype)
+            for key, value in model.state_dict().items():
+                if key in before:
+                    torch.testing.assert_close(value, before[key].to(value.dtype), atol=0, rtol=0)
+
+
+def test_numbers_that_float16_cannot_hold_and_halves_of_other_formats_are_refused(tmp_path):
+    model = pair(16)["discriminator"]
+    with torch.no_grad():
+        model.electra.embeddings.LayerNorm.bias[0] = 7e4
+    model.save_pretrained(tmp_path / "large")
+    with pytest.raises(WeightsError, match=r"LayerNorm\.bias holds 70000, and float16 holds no more than 65504"):
+        convert(open_source(tmp_path / "large"), tmp_path / "half", "torch", dtype="float16")
+    assert not (tmp_path / "half").exists()
+    with pytest.raises(UsageError, match="cannot write flax in"):
+        convert(open_source(tmp_path / "large"), tmp_path / "half", "flax", dtype="bfloat16")
+
+
+def test_rounding_to_bfloat16_is_that_of_pytorch():
+    numbers = np.random.default_rng(0).integers(0, 1 << 32, 100_000, np.uint32).view(np.float32)
+    found = widen(to_bfloat16(numbers))
+    np.testing.assert_array_equal(found, torch.from_numpy(numbers).to(torch.bfloat16).float().numpy())

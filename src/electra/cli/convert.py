@@ -25,6 +25,7 @@ def convert(
     to: Annotated[str, tyro.conf.arg(help="torch, safetensors, tf, flax, google or onnx")] = "torch",
     config: Path | None = None,
     heads: int | None = None,
+    dtype: str | None = None,
     allow_pickle_weights: bool = False,
     overwrite: bool = False,
     int8: bool = False,
@@ -43,6 +44,7 @@ def convert(
         target: the folder to write; for a Google checkpoint or a pair, with a folder for each network
         config: a config.json to use in place of what the source says of itself
         heads: attention heads of the discriminator, which the shapes of a Google checkpoint do not tell; 64 wide unless given
+        dtype: bfloat16 or float16: weights rounded to half the bytes, of torch and safetensors; as they are unless given
         allow_pickle_weights: read a pytorch_model.bin where there is nothing else, with torch's weights-only loader
         overwrite: replace the target if it exists
         int8: of onnx: weights in 8 bits, a third of the size or less; parity.md says what that does to the answers
@@ -53,6 +55,8 @@ def convert(
     """
     if to != "onnx" and (int8 or texts is not None or dev is not None):
         raise UsageError(f"--int8, --texts and --dev are of an ONNX file, and {to} was asked for; add --to onnx")
+    if to == "onnx" and dtype is not None:
+        raise UsageError("--dtype is of torch and safetensors; of onnx there is --int8")
     known: dict[str, Any] = {} if heads is None else {"num_attention_heads": heads}
     found = open_source(source, config, allow_pickle_weights=allow_pickle_weights, **known)
     for line in _found(source, found):
@@ -65,7 +69,7 @@ def convert(
         beside = partial(_write_vocabulary, found, to)
         lines = export_source(found, target, int8=int8, asked=asked, also=beside, overwrite=overwrite)
     else:
-        lines = write(found, target, to, also=partial(_write_beside, found, to), overwrite=overwrite)
+        lines = write(found, target, to, also=partial(_write_beside, found, to), overwrite=overwrite, dtype=dtype)
     for line in lines:
         print(line, file=sys.stderr)
     print(f"{target} is ready", file=sys.stderr)

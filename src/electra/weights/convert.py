@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from electra.config import ElectraConfig
 from electra.errors import UsageError, WeightsError, did_you_mean
 from electra.weights.bundle import Bundle, write_bundle
 from electra.weights.checkpoint import write_folder_atomically
-from electra.weights.files import let_go
+from electra.weights.files import Array, let_go, widen
 from electra.weights.folders import save_model
 from electra.weights.google import EMBEDDINGS, ENCODER, to_variables
+from electra.weights.halves import HALVES, Rounded
 from electra.weights.sources import Network, Selection, Source, config_beside, open_source
 
 TARGETS = {"torch": "safetensors", "safetensors": "safetensors", "tf": "h5", "flax": "msgpack", "google": ""}
@@ -23,20 +25,24 @@ PART = 1 << 20  # numbers that are compared at a time, so that neither side need
 
 
 def convert(
-    source: Source, target: Path, to: str, *, also: Callable[[Path], None] | None = None, overwrite: bool = False
-) -> list[str]:
+    source: Source, target: Path, to: str, *, also: Callable[[Path], None] | None = None, overwrite: bool = False,
+    dtype: str | None = None,
+) -> list[str]:  # fmt: skip
     """Write a source as `to`, one of TARGETS; what was written and compared, a line each.
 
     A single network of a model folder becomes the folder `target`; otherwise it gets a folder for each network.
+    dtype   of HALVES, to which weights are rounded; safetensors alone
     also    writes what belongs beside the weights, into the folder that is about to become the target
     Raises UsageError where the target exists, WeightsError where the networks cannot be one Google checkpoint.
     """
     if to not in TARGETS:
         names = [*TARGETS, "onnx"]
         raise UsageError(f'there is no target "{to}"{did_you_mean(to, names)}; targets are {", ".join(names)}')
+    if dtype is not None and (dtype not in HALVES or TARGETS[to] != "safetensors"):
+        raise UsageError(f'cannot write {to} in "{dtype}"; expected {" or ".join(HALVES)}, of torch or safetensors')
     check_target(target, overwrite)
     with write_folder_atomically(target) as stage:
-        lines = _to_google(source, stage) if to == "google" else _to_folders(source, stage, TARGETS[to])
+        lines = _to_google(source, stage) if to == "google" else _to_folders(source, stage, TARGETS[to], dtype)
         if also is not None:
             also(stage)
     return lines
@@ -48,12 +54,18 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise UsageError(f"{target} exists; name another folder, or pass --overwrite to replace it")
 
 
-def _to_folders(source: Source, stage: Path, form: str) -> list[str]:
+def _to_folders(source: Source, stage: Path, form: str, dtype: str | None) -> list[str]:
     lines = []
     for name, network in source.networks.items():
         folder = stage if source.is_single else stage / name
-        save_model(folder, network.config, network.stored, "5GB", [form])
-        lines.append(_compared(name, network, open_source(folder).networks))
+        config, tensors = network.config, network.stored
+        if dtype is not None:
+            config = ElectraConfig.from_dict(config.to_dict() | {"torch_dtype": dtype})
+            tensors = Rounded(tensors, dtype)
+        save_model(folder, config, tensors, "5GB", [form])
+        lines.append(_compared(name, network, tensors, open_source(folder).networks))
+        if dtype is not None:
+            lines[-1] = f"{lines[-1]}, in {dtype}"
     return lines
 
 
@@ -110,16 +122,17 @@ def _have_same(one: Network, other: Network, prefix: str) -> bool:
     )
 
 
-def _compared(name: str, network: Network, found: Mapping[str, Network]) -> str:
-    """Hold what was written against the source, tensor by tensor."""
+def _compared(name: str, network: Network, tensors: Mapping[str, Array], found: Mapping[str, Network]) -> str:
+    """Hold what was written against what was to be, tensor by tensor."""
     (written,) = found.values()
     again = dict(written.tensors)
     del found, written  # what was compared can then be let go, one tensor after another
     parameters = 0
-    for key, array in network.stored.items():
+    for key, given in tensors.items():
+        array = widen(given)
         _check_same(key, again.pop(key), array)
         parameters += int(np.size(array))
-    count = len(network.stored)
+    count = len(tensors)
     return f"{name}: {network.class_name}, {count} tensors, {parameters:,} numbers, equal bit for bit when read back"
 
 
