@@ -295,7 +295,11 @@ class ElectraConfig:
         from electra.weights.hub import local_folder, take_hub_options
 
         options = take_hub_options(changes)
-        path = Path(source) if str(source).endswith(".json") else local_folder(source, **options) / "config.json"
+        path = (
+            Path(source)
+            if str(source).endswith(".json")
+            else local_folder(source, network="discriminator", **options) / "config.json"
+        )
         if not path.is_file():
             refuse_pair(path.parent)
         held = read_json_object(path)

@@ -123,7 +123,9 @@ def _seconds(engine: Engine, inputs: dict[str, np.ndarray]) -> float:
 def find(model: Path) -> Path:
     """The folder of a model: itself, RUN/model of a fine-tuning, or the discriminator of a pretraining."""
     from electra.training.run import find_model
+    from electra.weights.shipped import or_shipped
 
+    model = or_shipped(model)
     return model / "model" if (model / "model" / "config.json").is_file() else find_model(model, "discriminator")
 
 

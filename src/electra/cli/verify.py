@@ -10,6 +10,7 @@ from electra.training.run import find_model
 from electra.verification.checks import UNKNOWN, Check
 from electra.verification.checks import verify as check
 from electra.verification.record import seal
+from electra.weights.shipped import or_shipped
 from electra.weights.sources import NETWORKS
 
 
@@ -19,7 +20,7 @@ def verify(folder: tyro.conf.Positional[Path], *, write: bool = False) -> int:
     The answers are ok, changed, wrong and cannot say. Exit code 1 where something has changed or is wrong.
 
     Args:
-        folder: a model folder, a run, or a folder with discriminator/ and generator/: each network in turn
+        folder: a model folder, a run, the name of a model, or a folder with discriminator/ and generator/: each network in turn
         write: first record the folder as it is now, for later checks: one of other makers, or after a change that was meant
     """
     results = []
@@ -38,6 +39,7 @@ def verify(folder: tyro.conf.Positional[Path], *, write: bool = False) -> int:
 
 def _networks(folder: Path) -> list[Path]:
     """The model folders that `folder` names. Raises UsageError where there is none."""
+    folder = or_shipped(folder)
     if (folder / "config.json").is_file():
         return [folder]
     found = [path for name in (*NETWORKS, "masked_lm") if (path := find_model(folder, name)) != folder]

@@ -16,7 +16,7 @@ from electra.flax.compiled import compiled
 from electra.flax.trees import Tree, named, register_outputs, to_arrays, to_tree
 from electra.weights import files, matching
 from electra.weights.folders import read_weights, save_model
-from electra.weights.hub import local_folder, take_hub_options
+from electra.weights.hub import local_folder, network_of, take_hub_options
 from electra.weights.names import TIED_TABLE, Shape, heads_left, tensors
 
 register_outputs()
@@ -197,7 +197,7 @@ class FlaxElectraPreTrainedModel:
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
         keyword that is no setting.
         """
-        folder = local_folder(source, **take_hub_options(changes))
+        folder = local_folder(source, network=network_of(cls.__name__), **take_hub_options(changes))
         if config is None:
             config = ElectraConfig.from_pretrained(folder, **changes)
         elif changes:

@@ -22,7 +22,7 @@ from electra.tf.modules import Container, Embedding, OutputTable, dropout_seeded
 from electra.tf.trees import register_outputs
 from electra.weights import files, matching
 from electra.weights.folders import read_weights, save_model
-from electra.weights.hub import local_folder, take_hub_options
+from electra.weights.hub import local_folder, network_of, take_hub_options
 from electra.weights.names import TIED_TABLE
 from electra.weights.translation import transposed, turned_shapes
 
@@ -179,7 +179,7 @@ class TFElectraPreTrainedModel(Fitting, Container, keras.Model):
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
         keyword that is no setting.
         """
-        folder = local_folder(source, **take_hub_options(changes))
+        folder = local_folder(source, network=network_of(cls.__name__), **take_hub_options(changes))
         if config is None:
             config = ElectraConfig.from_pretrained(folder, **changes)
         elif changes:

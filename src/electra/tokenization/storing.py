@@ -71,7 +71,7 @@ class Storing(Preparing):
         from electra.weights.hub import local_folder, take_hub_options
 
         options = take_hub_options(changes)
-        path = Path(source) if Path(source).exists() else local_folder(source, **options)
+        path = Path(source) if Path(source).exists() else local_folder(source, network="discriminator", **options)
         try:
             stored = read_folder(path)
             asked = {key: changes[key] for key in files.NORMALIZATION if key in changes}

@@ -16,7 +16,7 @@ from electra.torch.initial import init_weights
 from electra.torch.trees import register_outputs
 from electra.weights import files, matching
 from electra.weights.folders import read_weights, save_model
-from electra.weights.hub import local_folder, take_hub_options
+from electra.weights.hub import local_folder, network_of, take_hub_options
 from electra.weights.names import TIED_TABLE
 
 register_outputs()
@@ -163,7 +163,7 @@ class ElectraPreTrainedModel(nn.Module):
         Raises WeightsError, with everything that does not fit, where the tensors are not this model's; ConfigError on a
         keyword that is no setting.
         """
-        folder = local_folder(source, **take_hub_options(changes))
+        folder = local_folder(source, network=network_of(cls.__name__), **take_hub_options(changes))
         if config is None:
             config = ElectraConfig.from_pretrained(folder, **changes)
         elif changes:

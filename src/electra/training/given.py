@@ -16,6 +16,7 @@ from electra.training.run import find_model
 from electra.training.settings import PretrainSettings
 from electra.weights.files import Array, Arrays, widen
 from electra.weights.refit import old_rows
+from electra.weights.shipped import or_shipped
 from electra.weights.sources import Network, google_prefix, open_source
 from electra.weights.translation import kind_of
 
@@ -43,7 +44,7 @@ def open_given(paths: Sequence[Path], settings: PretrainSettings) -> dict[str, G
     """The networks of all sources by their name in the run, the discriminator first."""
     found: dict[str, Given] = {}
     for path in paths:
-        place = _networks_of(path)
+        place = _networks_of(or_shipped(path))
         # Shapes tell every size but the heads, and a checkpoint of Google's has nothing else.
         heads = {key: value for key, value in settings.model.items() if key == "num_attention_heads"}
         source = open_source(place, **(heads if google_prefix(place) else {}))

@@ -19,6 +19,7 @@ from electra.weights.checkpoint import verify_manifest
 from electra.weights.google import find_networks
 from electra.weights.infer import infer_config
 from electra.weights.names import TIED_TABLE, Shape, canonical, head_of, tensors
+from electra.weights.shipped import or_shipped
 from electra.weights.translation import transposed, turned_shapes
 
 NETWORKS = folders.NETWORKS | {"encoder": "ElectraModel"}
@@ -93,8 +94,8 @@ def open_source(
 ) -> Source:
     """Look at a checkpoint. Raises WeightsError where it is none, or its tensors do not fit its configuration.
 
-    path    a folder, or the prefix of a Google checkpoint, such as model.ckpt-1000; of a run that is not finished, the
-            newest whole checkpoint is taken
+    path    a folder, the name of a model (electra.weights.shipped), or the prefix of a Google checkpoint, such as
+            model.ckpt-1000; of a run that is not finished, the newest whole checkpoint is taken
     config  a config.json to use in place of the source's own
     check_manifest  False: also what is not as its manifest.json says
     known   settings that shapes cannot tell, such as num_attention_heads; of a Google checkpoint, the discriminator's
@@ -102,6 +103,7 @@ def open_source(
     prefix = google_prefix(path)
     if prefix is not None:
         return _google(prefix, config, known)
+    path = or_shipped(path)
     notes: list[str] = []
     pair = folders.pair_in(path)
     if not pair:
