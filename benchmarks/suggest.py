@@ -182,6 +182,19 @@ def spoil_all(
     return made
 
 
+def ranked_words(lines: list[str]) -> list[str]:
+    """The words of these lines, the most frequent first."""
+    counted = Counter(word.lower() for line in lines for word in line.split() if is_plain(word))
+    return [word for word, _ in counted.most_common()]
+
+
+def spoiled_sentences(detector: Detector, lines: list[str], ranked: list[str], count: int, seed: int) -> list[Spoiled]:
+    """Up to `count` spoiled sentences out of these lines, drawn by the seed."""
+    rng = np.random.default_rng(seed)
+    shuffled = [lines[i] for i in rng.permutation(len(lines))]
+    return spoil_all(detector, shuffled, ranked, count, rng, longest=LONGEST)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", nargs="?", type=Path)
@@ -198,11 +211,8 @@ def main() -> None:
         parser.error("RUN and CORPUS are needed")
     detector: Any = electra.load(options.run)
     lines = read_lines(options.corpus)
-    rng = np.random.default_rng(options.seed)
-    counted = Counter(word.lower() for line in lines for word in line.split() if is_plain(word))
-    ranked = [word for word, _ in counted.most_common()]
-    shuffled = [lines[i] for i in rng.permutation(len(lines))]
-    spoiled = spoil_all(detector, shuffled, ranked, MORE * options.sentences, rng, longest=LONGEST)
+    ranked = ranked_words(lines)
+    spoiled = spoiled_sentences(detector, lines, ranked, MORE * options.sentences, options.seed)
     report = {
         "machine": processor(),
         "command": f"python benchmarks/suggest.py RUN CORPUS --sentences {options.sentences} --seed {options.seed}",
