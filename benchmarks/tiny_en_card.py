@@ -2,7 +2,8 @@
 
     python benchmarks/tiny_en_card.py MODEL [--results benchmarks/results/tiny_en.json]
 
-Writes MODEL/README.md, and a short one into the folder of each network, which may be taken alone.
+Writes MODEL/README.md, and a short one into the folder of each network, which may be taken alone; then the manifests of all
+three, those of the networks as `electra verify --write` does.
 Raises SystemExit where the results are of other weights, or the weights of both networks take more than 25 MB.
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 from tiny_en import OUT, size_of, told
 
 from electra.training.panel import clock
+from electra.verification.record import seal
+from electra.weights.checkpoint import write_manifest
 from electra.weights.folders import NETWORKS, pair_in
 
 CARD = Path(__file__).parents[1] / "examples" / "electra-tiny-en" / "card.md"
@@ -46,6 +49,9 @@ def main() -> None:
     for name, folder in pair_in(options.model).items():
         text = SHORT.format(network=name, class_name=NETWORKS[name], attribution=ATTRIBUTION)
         (folder / "README.md").write_text(text, encoding="utf-8")
+        if notes := seal(folder):
+            raise SystemExit(f"{folder} could not be recorded: {'; '.join(notes)}")
+    write_manifest(options.model, {})  # the one of the whole holds the sums of theirs
     print(f"{options.model}: {size['bytes'] / 1e6:.1f} MB of weights, with its card")
 
 

@@ -24,6 +24,6 @@ run electra pretrain "$CORPUS" "$WORK/run-mlm" --recipe $RECIPE --minutes "$MINU
 run python benchmarks/tiny_en.py "$MODEL" --run "$WORK/run" --mlm "$WORK/run-mlm" --corpus "$CORPUS" --data "$DATA" \
     --work "$WORK/measured" ${MEASURE:-}
 run python benchmarks/tiny_en_card.py "$MODEL" ${RESULTS:-}
-run electra verify "$MODEL" --write
+run electra verify "$MODEL"
 printf '\n%s is whole. Into the package, and its numbers into docs/results.md:\n' "$MODEL"
 echo "  mkdir -p src/electra/models && cp -R $MODEL src/electra/models/ && python benchmarks/tiny_en.py --table"
