@@ -238,8 +238,16 @@ def test_a_tokenizer_json_that_others_read_otherwise_is_wrong(folder, normalizer
     assert words.startswith("the fast tokenizer and tokenizer.json give other ids for ")
 
 
-def test_what_the_tokenizers_package_does_not_read_is_told(folder):
-    edit(folder / "tokenizer.json", lambda held: held.update(normalizer={"type": "Nothing"}))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda held: held.update(normalizer={"type": "Nothing"}),
+        lambda held: held["post_processor"]["single"][0]["SpecialToken"].update(id="[CLT]"),  # on which it panics
+    ],
+    ids=["an error", "a panic"],
+)
+def test_what_the_tokenizers_package_does_not_read_is_told(folder, change):
+    edit(folder / "tokenizer.json", change)
     assert answers(folder)["tokenizers"][1].startswith("the tokenizers package does not read tokenizer.json: ")
 
 

@@ -202,7 +202,9 @@ def _tokenizers(folder: Path) -> Check:
     if (folder / "tokenizer.json").is_file():
         try:
             answers["tokenizer.json"] = _as_others_read_it(folder / "tokenizer.json")
-        except Exception as error:  # `tokenizers` raises no narrower class
+        except BaseException as error:  # `tokenizers` raises no narrower class than Exception, and its panics are none
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             return Check("tokenizers", WRONG, f"the tokenizers package does not read tokenizer.json: {error}")
     expected = answers["the fast tokenizer"]
     for name, found in answers.items():
