@@ -18,6 +18,7 @@ from electra.errors import RunFailedError
 
 SILENCE = 40.0  # seconds without a beat that a process is given
 BEAT = 2.0  # seconds between beats
+LAST = 10.0  # seconds that the store is given for what it was asked last
 ALARM = "electra/alarm"
 
 
@@ -30,14 +31,19 @@ class Heartbeat:
         self.heard = dict.fromkeys(self.watched, time.monotonic())  # rank -> when its number last changed
         self.alarm = ""  # why all have to end
         self.stopped = threading.Event()
+        works = (self._talk, self._judge)
+        self.threads = [threading.Thread(target=work, name=f"electra {work.__name__}", daemon=True) for work in works]
 
     def start(self) -> None:
         """Beat and watch until `stop`."""
-        for work in (self._talk, self._judge):
-            threading.Thread(target=work, name=f"electra {work.__name__}", daemon=True).start()
+        for thread in self.threads:
+            thread.start()
 
     def stop(self) -> None:
+        """No more beats. A thread that is inside the store when the interpreter ends would take the process down, by a signal."""
         self.stopped.set()
+        for thread in self.threads:
+            thread.join(LAST)
 
     def _talk(self) -> None:
         try:
