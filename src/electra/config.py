@@ -323,16 +323,21 @@ class ElectraConfig:
         return f"ElectraConfig {self.to_json_string()}"
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; DataError names the file, the line and what to do."""
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; DataError names the file, the line and what to do."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; a model folder holds config.json and model.safetensors") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text ({error}); restore it from a good copy") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from None
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; DataError also where it holds something else."""
+    value = read_json(path)
     if not isinstance(value, dict):
         raise DataError(f"{path} holds a {type(value).__name__}, expected a JSON object")
     return value

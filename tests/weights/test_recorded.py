@@ -116,11 +116,12 @@ def test_unchecked_weights_are_those_in_the_file(folder):
     [
         None,
         {"name": "an app", "icons": []},
+        [{"src": "icon.png"}],
         {"files": ["model.safetensors"]},
         {"files": {"model.safetensors": "sha256-of-others"}},
         {"files": {"notes.txt": {"size": 1, "sha256": "0"}}},
     ],
-    ids=["none", "an app's", "a list", "other entries", "not listed"],
+    ids=["none", "an app's", "icons", "a list", "other entries", "not listed"],
 )
 def test_without_a_record_of_the_file_it_is_read_as_it_is(tmp_path, manifest):
     folder = save(tmp_path / "model")
@@ -134,9 +135,18 @@ def test_without_a_record_of_the_file_it_is_read_as_it_is(tmp_path, manifest):
 
 def test_a_record_that_is_no_json_is_told_and_not_passed_over(folder):
     (folder / "manifest.json").write_text('{"files": {')
-    with pytest.raises(WeightsError, match=r"manifest\.json, line 1, column 12: not JSON.*--write"):
+    with pytest.raises(WeightsError, match=r"manifest\.json, line 1, column 12: not JSON.*move it away.*check_manifest"):
         read_weights(folder)
     assert_same(read_weights(folder, check_manifest=False), arrays())
+    (folder / "manifest.json").rename(folder / "moved.json")
+    assert_same(read_weights(folder), arrays())
+
+
+def test_a_record_that_is_no_json_stops_no_saving(folder):
+    (folder / "manifest.json").write_text('{"files": {')
+    save(folder, seed=1)
+    assert_same(read_weights(folder, check_manifest=False), arrays(1))
+    assert (folder / "manifest.json").read_text() == '{"files": {'
 
 
 @pytest.mark.fault(4)

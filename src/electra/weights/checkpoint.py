@@ -125,9 +125,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return held
 
 
-def is_manifest(held: Mapping[str, Any]) -> bool:
+def is_manifest(held: Any) -> bool:
     """Whether what a manifest.json holds lists files as ours do; other makers call theirs so, too."""
-    files = held.get("files")
+    files = held.get("files") if isinstance(held, dict) else None
     return isinstance(files, dict) and all(
         isinstance(entry, dict) and entry.keys() == {"size", "sha256"} and _is_inside(name)
         for name, entry in files.items()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from electra.config import read_json_object
+from electra.config import read_json
 from electra.errors import DataError, WeightsError
 from electra.weights.checkpoint import MANIFEST, changed_files, is_manifest, put_manifest
 
@@ -22,7 +22,7 @@ def recorded_files(folder: Path) -> dict[str, dict[str, Any]]:
     place, prefix = (folder, "") if (folder / MANIFEST).is_file() else (folder.parent, f"{folder.name}/")
     if not (place / MANIFEST).is_file():
         return {}
-    held = read_json_object(place / MANIFEST)
+    held = read_json(place / MANIFEST)
     files = held["files"].items() if is_manifest(held) else ()
     return {name.removeprefix(prefix): entry for name, entry in files if name.startswith(prefix)}
 
@@ -36,7 +36,7 @@ def check_recorded(folder: Path, names: Iterable[str]) -> None:
         entries = recorded_files(folder)
     except (DataError, OSError) as error:
         raise WeightsError(
-            f"the record of {folder} cannot be read: {error}. Restore it, remove it, or {_WRITE.format(folder)}"
+            f"the record of {folder} cannot be read: {error}. Restore it or move it away, or {_UNCHECKED}"
         ) from None
     for name in names:
         for problem in changed_files(folder, {name: entries[name]} if name in entries else {}):
@@ -46,17 +46,22 @@ def check_recorded(folder: Path, names: Iterable[str]) -> None:
             )
 
 
-_WRITE = "record it anew (electra verify {} --write) or load it unchecked (from_pretrained with check_manifest=False)"
+_UNCHECKED = "load the weights unchecked (from_pretrained with check_manifest=False)"
+_WRITE = f"record it anew (electra verify {{}} --write) or {_UNCHECKED}"
 
 
 def forget_replaced(folder: Path, stage: Path, is_old: Callable[[str], bool]) -> None:
     """Put the folder's manifest beside the new files of `stage`, without what it says of the old ones.
 
+    A manifest that cannot be read stays as it is: nothing that is saved is lost over it, and whoever loads is told.
     is_old    whether a file of this name goes, though no new one takes its place
     """
-    entries = recorded_files(folder)
+    try:
+        entries = recorded_files(folder)
+    except DataError:
+        return
     if not entries:
         return
     kept = {name: entry for name, entry in entries.items() if not (is_old(name) or (stage / name).exists())}
-    facts = read_json_object(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+    facts = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
     put_manifest(stage, facts | {"files": kept})
