@@ -135,7 +135,9 @@ def test_without_a_record_of_the_file_it_is_read_as_it_is(tmp_path, manifest):
 
 def test_a_record_that_is_no_json_is_told_and_not_passed_over(folder):
     (folder / "manifest.json").write_text('{"files": {')
-    with pytest.raises(WeightsError, match=r"manifest\.json, line 1, column 12: not JSON.*move it away.*check_manifest"):
+    with pytest.raises(
+        WeightsError, match=r"manifest\.json, line 1, column 12: not JSON.*move it away.*check_manifest"
+    ):
         read_weights(folder)
     assert_same(read_weights(folder, check_manifest=False), arrays())
     (folder / "manifest.json").rename(folder / "moved.json")
