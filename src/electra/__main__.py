@@ -1,8 +1,21 @@
 """`python -m electra` is the command `electra`."""
 
+import os
 import sys
 
 from electra.cli import main
 
+
+def run() -> None:
+    """Answer the command line and end the process with its code."""
+    code = main()
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        # A thread of gloo that frees a tensor while the interpreter ends aborts the process (PyTorch issue 190489).
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -9,6 +9,7 @@ import sys
 import pytest
 from small_run import MODEL
 
+from electra import __version__ as version
 from electra.cli import COMMANDS, main
 
 
@@ -169,3 +170,18 @@ def test_texts_are_inspected_without_torch_where_our_own_c_compiles(place):
     done = without_torch("inspect", place / "run", "a")
     assert done.returncode == 0, done.stderr
     assert "likely replaced" in done.stdout
+
+
+@pytest.mark.parametrize(("processes", "shut_down"), [("1", True), ("4", False)])
+def test_one_of_several_processes_leaves_before_the_interpreter_shuts_down_and_loses_no_output(processes, shut_down):
+    program = (
+        "import atexit, runpy, sys; atexit.register(print, 'shut down'); sys.argv[1:] = sys.argv[2:]; "
+        "runpy.run_module('electra', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, "electra", "--version"]
+    environment = os.environ | {"WORLD_SIZE": processes}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines() == [f"electra {version}", *["shut down"] * shut_down]
+    failed = subprocess.run([*command[:-1], "nonsense"], capture_output=True, text=True, check=False, env=environment)
+    assert failed.returncode == 2
+    assert 'there is no command "nonsense"' in failed.stderr

@@ -1,6 +1,7 @@
 """Run by torchrun: every head sharded layer by layer over the processes (FSDP2) answers and learns as it does whole."""
 
 import copy
+import os
 import sys
 
 import torch
@@ -35,4 +36,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
+    sys.stdout.flush()
+    os._exit(0)  # a thread of gloo that frees a tensor while the interpreter ends would abort it (PyTorch issue 190489)
