@@ -250,7 +250,8 @@ def test_a_run_without_a_checkpoint_reads_its_source_again_and_notices_other_wei
     pretrain(small_settings(steps=1), corpus, run, init_from=[tmp_path / "source"], panel=False)
     shutil.rmtree(run / "checkpoints")
     for name in ("discriminator", "generator"):
-        shutil.copytree(short_run / "checkpoints/step-00000005" / name, tmp_path / "source" / name, dirs_exist_ok=True)
+        shutil.rmtree(tmp_path / "source" / name)  # its manifest.json would notice other weights by itself
+        shutil.copytree(short_run / "checkpoints/step-00000005" / name, tmp_path / "source" / name)
     with pytest.raises(FrozenRunError, match=r"init_from.sha256.discriminator: was"):
         pretrain(small_settings(steps=1), corpus, run, init_from=[tmp_path / "source"], panel=False)
 
