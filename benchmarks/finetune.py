@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from document import table, write_section
-from prepare import processor
 
 from electra.config import ElectraConfig
+from electra.inference.machine import processor
 from electra.tasks.statistics import spread
 from electra.tasks.table import find_task, load_task
 

@@ -10,9 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from prepare import processor
-
 from electra.config import ElectraConfig
+from electra.inference.machine import processor
 
 PEERS = ("torch", "transformers", "tokenizers", "electra-pytorch", "onnxruntime", "openvino", "safetensors", "datasets")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16")

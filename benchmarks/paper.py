@@ -17,7 +17,7 @@ from electra.training.settings import preset
 
 MEASURED = Path(__file__).parent / "results" / "distributed.json"
 WAY = "1 process, 2 threads"  # of distributed.json: ELECTRA-small on all cores
-PUBLISHED = {"small": 1.4e18, "base": 6.4e19, "large": 7.1e20}  # Clark et al. (2020), tables 1, 2 and 8
+PUBLISHED = {"small": 1.4e18, "base": 6.4e19, "large": 7.1e20}  # training FLOPs, as Clark et al. (2020) print them
 GPUS, COUNTS = ("L4", "A100", "H100", "B200"), (1, 8)
 CORPUS = 3_300_000_000  # tokens: Wikipedia and books
 DAY = 86400

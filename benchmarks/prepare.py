@@ -12,7 +12,6 @@ over ours, paired by round; processes are measured from their start, so little t
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -22,6 +21,8 @@ import time
 from pathlib import Path
 
 import psutil
+
+from electra.inference.machine import processor
 
 OURS = """
 import sys
@@ -110,14 +111,6 @@ def size_of_text(texts: list[str]) -> int:
         with (lzma.open if path.endswith(".xz") else open)(path, "rt", encoding="utf-8") as file:
             total += sum(len(json.loads(line)["text"].encode()) for line in file)
     return total
-
-
-def processor() -> str:
-    """The name of the processor, as the system tells it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 def main() -> None:

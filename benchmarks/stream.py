@@ -25,9 +25,10 @@ from typing import Any
 import fsspec
 import psutil
 from document import table, write_section
-from prepare import memory_of, processor
+from prepare import memory_of
 
 from electra.data.prepare import prepare
+from electra.inference.machine import processor
 from electra.tokenization import load_tokenizer
 
 FEW_MB = 4_000_000

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 from document import table, write_section
-from prepare import processor
 
 import electra
 from electra.data.corpus import Corpus
 from electra.inference.detection import Detector, words_of
 from electra.inference.inputs import MOST
+from electra.inference.machine import processor
 from electra.tasks.metrics import roc_auc
 from electra.tasks.statistics import wilson
 from electra.weights.names import tensors

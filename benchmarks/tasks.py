@@ -28,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from document import table, write_section
-from prepare import processor
 
 from electra.config import ElectraConfig
+from electra.inference.machine import processor
 from electra.tasks.statistics import compare_seeds, spread
 from electra.tasks.table import TASKS, find_split, find_task
 from electra.training.run import find_model
@@ -269,19 +269,30 @@ HEAD = ("task", "measure", "train", "dev", "always", "random weights", "pretrain
 def row(name: str, pieces: dict[str, Any]) -> list[str]:
     pretrained, random = (pieces[f"{name}-{start}"] for start in STARTS)
     over_seeds = seed_test(pretrained, random)
-    interval = interval_of(pieces, name)
-    told = "" if interval is None else f" ({100 * interval['low']:+.1f} to {100 * interval['high']:+.1f})"
     return [
-        name,
-        pretrained["measure"].replace("_", " "),
-        f"{pretrained['train_examples']:,}",
-        f"{pretrained['dev_examples']:,}",
-        "" if pretrained["baseline"] is None else f"{100 * pretrained['baseline']:.1f}",
+        *told_task(name, pretrained),
         told_scores(random),
         told_scores(pretrained),
-        f"{100 * over_seeds.difference:+.1f}{told}",
+        told_difference(over_seeds.difference, interval_of(pieces, name)),
         f"{over_seeds.p:.2g}",
     ]
+
+
+def told_task(name: str, piece: dict[str, Any]) -> list[str]:
+    """Name, measure, examples of train and dev, and the score of the most frequent answer."""
+    return [
+        name,
+        piece["measure"].replace("_", " "),
+        f"{piece['train_examples']:,}",
+        f"{piece['dev_examples']:,}",
+        "" if piece["baseline"] is None else f"{100 * piece['baseline']:.1f}",
+    ]
+
+
+def told_difference(difference: float, interval: dict[str, float] | None) -> str:
+    """Of two scores, with its interval over the dev examples."""
+    told = "" if interval is None else f" ({100 * interval['low']:+.1f} to {100 * interval['high']:+.1f})"
+    return f"{100 * difference:+.1f}{told}"
 
 
 def told_scores(piece: dict[str, Any]) -> str:

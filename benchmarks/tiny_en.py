@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from document import table, write_section
-from prepare import processor
 from suggest import found_words, parameters_of, ranked_words, read_lines, spoiled_sentences, suggested
-from tasks import make_piece, place_of, seed_test, told_scores
+from tasks import make_piece, place_of, seed_test, told_difference, told_scores, told_task
 
 import electra
 from electra.data.corpus import Corpus
+from electra.inference.machine import processor
 from electra.tasks.table import find_task
 from electra.training.backend import open_backend
 from electra.training.given import open_given
@@ -219,20 +219,12 @@ HEAD = (
 
 def row(name: str, task: dict[str, Any]) -> list[str]:
     ours, random, mlm = (task["starts"][start] for start in STARTS)
+    minus = {start: seed_test(ours, task["starts"][start]).difference for start in STARTS[1:]}
     return [
-        name,
-        ours["measure"].replace("_", " "),
-        f"{ours['train_examples']:,}",
-        f"{ours['dev_examples']:,}",
-        "" if ours["baseline"] is None else f"{100 * ours['baseline']:.1f}",
+        *told_task(name, ours),
         *map(told_scores, (random, mlm, ours)),
-        *(difference(ours, task["starts"][start], task["against"][start]["examples"]) for start in STARTS[1:]),
+        *(told_difference(found, task["against"][start]["examples"]) for start, found in minus.items()),
     ]
-
-
-def difference(ours: dict[str, Any], other: dict[str, Any], interval: dict[str, float] | None) -> str:
-    held = "" if interval is None else f" ({100 * interval['low']:+.1f} to {100 * interval['high']:+.1f})"
-    return f"{100 * seed_test(ours, other).difference:+.1f}{held}"
 
 
 def percent(value: dict[str, Any]) -> str:

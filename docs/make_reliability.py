@@ -95,15 +95,18 @@ def page(tests: dict[int, list[str]], results: dict[str, Counter[str]]) -> str:
         rows.append(f"| {' | '.join(cells)} |")
         listed = "\n".join(f"- `{name}`: {_told(results.get(name, NOT_RUN))}" for name in tests.get(number, []))
         sections.append(f"### Fault {number}\n\n{fault['what']}.\n\n{listed}\n")
-    long = json.loads(LONG.read_text("utf-8")) if LONG.exists() else {}
+    long = long_runs(json.loads(LONG.read_text("utf-8")))
     head = "|   | fault | promise | cases | others |\n|---|---|---|---|---|"
-    return "\n".join([INTRO, "## Table\n", head, *rows, *long_runs(long), "\n## Tests\n", *sections])
+    return "\n".join([INTRO, "## Table\n", head, *rows, *long, "\n## Tests\n", *sections])
 
 
 def long_runs(held: dict[str, dict[str, Any]]) -> list[str]:
     """The section about what takes longer than the suite may."""
     fuzzed = {name.removeprefix("fuzz "): one for name, one in held.items() if name.startswith("fuzz ")}
-    lines = ["\n## Long runs\n", "Not part of the suite; each writes docs/long_runs.json with --keep.\n"]
+    lines = [
+        "\n## Long runs\n",
+        "Not part of the suite. Soak and fuzzing write docs/long_runs.json with --keep; the kills are entered by hand.\n",
+    ]
     if soak := held.get("soak"):
         end = (
             f"not the same bytes: {', '.join(soak['differing'])}"

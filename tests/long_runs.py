@@ -3,19 +3,17 @@
 import fcntl
 import json
 import os
-import platform
 from pathlib import Path
 
 import electra
+from electra.inference.machine import processor
 
 FILE = Path(__file__).parents[1] / "docs" / "long_runs.json"
 
 
 def machine():
     """The processor, and how many cores this process may use."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {len(os.sched_getaffinity(0))} of its cores"
+    return f"{processor()}, {len(os.sched_getaffinity(0))} of its cores"
 
 
 def keep(name, **found):

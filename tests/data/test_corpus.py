@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from damage import flip_bit
 
 from electra.data.corpus import Corpus
 from electra.data.prepare import prepare
@@ -60,9 +61,7 @@ def test_a_file_that_is_cut_short_or_missing_is_named(part, folder):
 @pytest.mark.parametrize("part", ["ids", "lines", "documents"])
 def test_verify_finds_one_flipped_bit_and_names_the_file(part, folder):
     path = folder / "train" / f"{part}.bin"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    flip_bit(path, path.stat().st_size // 2)
     with pytest.raises(CorpusError, match=rf"train/{part}\.bin is damaged: its sha256 is"):
         Corpus.open(folder).verify()
 

@@ -193,9 +193,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(finished, corpus
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     weights = run / "checkpoints" / "step-00000040" / "discriminator" / "model.safetensors"
-    damaged = bytearray(weights.read_bytes())
-    damaged[-1] ^= 1
-    weights.write_bytes(damaged)
+    flip_bit(weights, -1)
     pretrain(small_settings(), corpus, run, panel=False)
     told = capfd.readouterr().err
     assert "step-00000040 is damaged" in told

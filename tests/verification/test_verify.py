@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from damage import flip_bit
 
 import electra
 from electra.cli import main
@@ -82,10 +83,9 @@ def test_a_manifest_holds_files_tensors_tokenizations_a_sample_and_versions(seal
 @pytest.mark.fault(4)
 def test_a_flipped_byte_is_found(folder):
     path = folder / "model.safetensors"
-    data = bytearray(path.read_bytes())
-    data[-4] ^= 1
-    recorded, found = (hashlib.sha256(content).hexdigest()[:12] for content in (path.read_bytes(), data))
-    path.write_bytes(data)
+    before = path.read_bytes()
+    flip_bit(path)
+    recorded, found = (hashlib.sha256(content).hexdigest()[:12] for content in (before, path.read_bytes()))
     assert answers(folder)["files"] == (
         CHANGED,
         f"model.safetensors has other content than was written (sha256 {found}..., expected {recorded}...)",

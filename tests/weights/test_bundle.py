@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from damage import flip_bit
 from nightly import examples
 
 from electra.errors import WeightsError
@@ -81,9 +82,7 @@ def test_many_variables_fill_several_blocks(tmp_path, monkeypatch):
 @pytest.mark.fault(4)
 def test_a_flipped_bit_of_a_tensor_is_found_when_it_is_read(prefix):
     data = prefix.parent / "model.ckpt-7.data-00000-of-00001"
-    content = bytearray(data.read_bytes())
-    content[100] ^= 1
-    data.write_bytes(content)
+    flip_bit(data, 100)
     bundle = Bundle(prefix)
     damaged = next(name for name, entry in bundle.entries.items() if entry.offset <= 100 < entry.offset + entry.size)
     with pytest.raises(WeightsError, match=f"the bytes of {damaged} do not have the checksum"):

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from electra.data.corpus import SPECIAL
 from electra.data.readers import Reading
 from electra.data.sources import Source
 from electra.errors import CorpusError
@@ -11,7 +12,7 @@ from electra.errors import CorpusError
 
 def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
     """What a corpus remembers of its tokenizer. Raises CorpusError where a special token is not in the vocabulary."""
-    special_ids = {name: getattr(tokenizer, f"{name}_token_id") for name in ("pad", "unk", "cls", "sep", "mask")}
+    special_ids = {name: getattr(tokenizer, f"{name}_token_id") for name in SPECIAL}
     absent = [f"[{name.upper()}]" for name, number in special_ids.items() if number is None]
     if absent:
         raise CorpusError(f"the tokenizer's vocabulary has no {', '.join(absent)}; add what is missing to vocab.txt")

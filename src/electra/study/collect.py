@@ -17,7 +17,7 @@ from electra.errors import ElectraError
 from electra.study.contents import Study
 from electra.study.pieces import pieces_of, results_of, waiting
 from electra.study.rules import cannot, differs_in_question, same_budget, verdict
-from electra.study.speed import speeds_of
+from electra.study.speed import speed_of
 from electra.tasks.statistics import compare_seeds, spread
 from electra.training.tune_files import write_text
 from electra.training.tune_scores import compare_many
@@ -53,7 +53,7 @@ def collect(study: Study, out: Path) -> Row:
             "left": [piece.name for piece in waiting(study, out)],
         },
         "machines": sorted({_machine(run["machine"]) for run in runs if "machine" in run}),
-        "speeds": speeds_of(study, out),
+        "speeds": {name: held for name in study.variants if (held := speed_of(out, name)) is not None},
         "costs": costs,
         "scores": scores,
         "comparisons": list(_comparisons(study, scores, costs, out)),

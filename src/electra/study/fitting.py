@@ -83,12 +83,12 @@ def opened_backend(settings: PretrainSettings, corpus: Path) -> Backend:
     return open_backend("torch", networks_of(settings, corpus), settings, Corpus.open(corpus).special_ids)
 
 
-def step_seconds(settings: PretrainSettings, corpus: Path, *, at_most: float = 30.0) -> float:
+def step_seconds(backend: Backend, settings: PretrainSettings, corpus: Path, *, at_most: float) -> float:
     """What an update takes, by the clock, as metrics.jsonl will count it. Nothing is learned (the rate is 0).
 
     at_most   seconds that the measurement takes, about
     """
-    backend, steps = opened_backend(settings, corpus), Steps(corpus, "train", settings)
+    steps = Steps(corpus, "train", settings)
     parts = [steps(number) for number in range(COUNTED)]  # metrics.jsonl does not count the making of batches either
 
     def step(number: int) -> None:

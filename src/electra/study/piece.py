@@ -59,11 +59,15 @@ def main(pretraining: Make | None = None, speed: Callable[[Order], Result] = mea
     folder = Path(order["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        makers = {None: pretraining or pretrain_piece, DETECTION: detection_piece}
+        makers: dict[str | None, Make] = {
+            None: pretraining or pretrain_piece,
+            SPEED: lambda order, _: (StopRequest(), speed(order)),
+            DETECTION: detection_piece,
+        }
         make = makers.get(order["task"], tune_piece)
         spent = _seconds(folder)
         try:
-            stop, result = (StopRequest(), speed(order)) if order["task"] == SPEED else make(order, folder)
+            stop, result = make(order, folder)
         except RunFailedError as error:
             stop, result = StopRequest(), {"failed": str(error)}
         spent += time.perf_counter() - started

@@ -13,7 +13,7 @@ from typing import Any
 
 from electra.config import read_json_object
 from electra.study.contents import DETECTION, Budget, Study, place_of
-from electra.study.speed import speeds_of
+from electra.study.speed import speed_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def order_of(study: Study, piece: Piece, out: Path, corpus: Path, threads: int) 
     }
     if piece.task is None:
         given = {"settings": study.variants[piece.variant].to_dict(), "evaluations": study.evaluations}
-        return common | given | {"corpus": str(corpus), "speed": speeds_of(study, out).get(piece.variant)}
+        return common | given | {"corpus": str(corpus), "speed": speed_of(out, piece.variant)}
     plan, run = study.tasks[piece.task], str(out / "pieces" / piece.run_name / "run")
     if piece.task == DETECTION:
         length = min(settings.max_length for settings in study.variants.values()) - 2  # [CLS] and [SEP]

@@ -25,10 +25,10 @@ def speed_file(out: Path, variant: str) -> Path:
     return out / "speeds" / f"{variant}.json"
 
 
-def speeds_of(study: Study, out: Path) -> dict[str, dict[str, Any]]:
-    """What was measured, by variant."""
-    paths = {variant: speed_file(out, variant) for variant in study.variants}
-    return {variant: read_json_object(path) for variant, path in paths.items() if path.is_file()}
+def speed_of(out: Path, variant: str) -> dict[str, Any] | None:
+    """What was measured of a variant; None where nothing was."""
+    path = speed_file(out, variant)
+    return read_json_object(path) if path.is_file() else None
 
 
 def to_measure(study: Study, out: Path) -> list[str]:
@@ -60,5 +60,6 @@ def measured_speed(order: Mapping[str, Any]) -> dict[str, Any]:
     """Of our own pretraining: seconds a step takes, and the machine."""
     settings = replace(settings_from(order["settings"], where="the study"), threads=order["threads"])
     corpus = Path(order["corpus"])
-    seconds = step_seconds(settings, corpus, at_most=order["at_most"])
-    return {"step_seconds": seconds, "machine": opened_backend(settings, corpus).describe()}
+    backend = opened_backend(settings, corpus)
+    seconds = step_seconds(backend, settings, corpus, at_most=order["at_most"])
+    return {"step_seconds": seconds, "machine": backend.describe()}

@@ -72,7 +72,8 @@ def _of_pretraining(study: Study, piece: Piece, corpus: Path, threads: int) -> f
     if piece.budget.unit == "minutes":
         training = piece.budget.amount * 60
     else:
-        training = steps_of(settings, piece.budget, corpus) * step_seconds(settings, corpus, at_most=5.0)
+        backend = opened_backend(settings, corpus)
+        training = steps_of(settings, piece.budget, corpus) * step_seconds(backend, settings, corpus, at_most=5.0)
     return START + training + study.evaluations * _evaluation(settings, corpus)
 
 
