@@ -26,6 +26,7 @@ from small_run import MODEL, small_settings
 
 CORPUS, FOLDER = map(Path, sys.argv[1:3])
 OFF = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+STARVING = dict(batch_size=6000, max_length=64, steps=2, eval_every=2, eval_rows=16, checkpoint_every=1)
 # name, processes, (rank, step) that SIGTERM is sent to and before, settings
 RUNS = (
     ("one", 1, None, {}),
@@ -54,10 +55,14 @@ RUNS = (
     ("diverging", 2, None, dict(learning_rate=1e30, clip_norm=1e30, warmup_steps=0)),
     ("returning", 2, None, dict(on_divergence="return")),
     ("returning sharded", 2, None, dict(on_divergence="return", parallel="fsdp")),
-    ("starving", 2, None, dict(batch_size=6000, max_length=64, steps=2, eval_rows=16)),
+    ("starving", 2, (1, 0), STARVING),
+    ("starving", 2, None, STARVING),
+    ("starving", 2, None, STARVING | dict(accumulate=16)),
 )
 FLIP = {"returning": (1, 8), "returning sharded": (1, 8)}  # (rank, step) in which a weight becomes infinite, once
-ROOM = {"starving": (1, 300 << 20)}  # (rank, bytes) of memory that a process gets beyond its networks
+ROOM = {
+    "starving": (1, 300 << 20)
+}  # (rank, bytes) of memory that a process gets beyond its networks, from the second run on
 
 
 class Recording(electra.torch.backend.Backend):
@@ -99,7 +104,9 @@ def attempt(name, rank, size, port, stop_before, changes):
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
-    Recording.stop_before, Recording.flip, Recording.room = stop_before, FLIP.get(name), ROOM.get(name)
+    before = len(list(FOLDER.glob(f"{name}-*-{rank}.npz")))  # runs of this name
+    Recording.stop_before, Recording.flip = stop_before, FLIP.get(name)
+    Recording.room = ROOM.get(name) if before else None
     electra.torch.backend.Backend = Recording
     settings = small_settings(
         **dict(steps=12, log_every=1, eval_every=6, checkpoint_every=6, model=MODEL | OFF) | changes
@@ -111,7 +118,7 @@ def attempt(name, rank, size, port, stop_before, changes):
         code = error.exit_code
     if name == "returning":
         np.savez(FOLDER / f"{name}.{rank}.npz", **Recording.last.models["discriminator"].state_dict())
-    np.savez(FOLDER / f"{name}-{len(list(FOLDER.glob(f'{name}-*-{rank}.npz')))}-{rank}.npz", **Recording.seen)
+    np.savez(FOLDER / f"{name}-{before}-{rank}.npz", **Recording.seen)
     return code
 
 

@@ -182,13 +182,16 @@ def test_after_a_return_all_processes_have_the_same_weights(runs):
 
 
 @pytest.mark.fault(35)
-def test_a_process_without_memory_for_its_part_ends_all_and_says_what_to_change(runs):
-    _, ended, told = runs
-    ((first, second),) = [codes for name, codes in ended if name == "starving"]
-    assert (first, second) == (1, 2)
-    assert "starving, process 1: step 1: the memory of process 1 does not hold its part" in told
+def test_a_process_without_memory_ends_all_says_what_to_change_and_the_run_goes_on_with_that(runs):
+    folder, ended, told = runs
+    assert [codes for name, codes in ended if name == "starving"] == [[75] * 2, [1, 2], [0, 0]], told
+    assert "starving, process 1: step 2: the memory of process 1 does not hold its part" in told
     assert "continue with a larger --accumulate than 1, or on more processes" in told
     assert "starving, process 0: process 0 lost another of the run" in told
+    assert "continuing after step 1 of 2" in told
+    verify_manifest(RunFolder(folder / "starving").steps()[-1])
+    records = read_metrics(folder / "starving" / "metrics.jsonl")
+    assert [record["step"] for record in records if record["kind"] == "train"] == [1, 2]
 
 
 def test_other_frameworks_and_half_an_environment_are_refused(corpus, tmp_path, monkeypatch):
