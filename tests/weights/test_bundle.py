@@ -157,3 +157,16 @@ def test_a_table_of_another_program_is_refused(tmp_path):
     (tmp_path / "y.index").write_bytes(table.write_table({b"a": b"b"}))
     with pytest.raises(WeightsError, match="no header entry"):
         Bundle(tmp_path / "y")
+
+
+@pytest.mark.parametrize(
+    ("header", "entry", "where"),
+    [
+        pytest.param(b"\x0a\x011", b"", "its header", id="number of shards"),
+        pytest.param(b"\x08\x01", b"\x08\x01\x2a\x014", "the entry of a", id="size of a tensor"),
+    ],
+)
+def test_text_where_a_number_belongs_is_refused_though_it_looks_like_one(header, entry, where, tmp_path):
+    (tmp_path / "x.index").write_bytes(table.write_table({b"": header, **({b"a": entry} if entry else {})}))
+    with pytest.raises(WeightsError, match=rf"x.index is damaged: {where} holds text where a number belongs"):
+        Bundle(tmp_path / "x")

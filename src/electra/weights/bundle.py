@@ -135,7 +135,7 @@ def _parse(table: Mapping[bytes, bytes]) -> tuple[int, dict[str, Entry]]:
             except UnicodeDecodeError:
                 raise TableError(f"the name {key!r} is not UTF-8") from None
             entries[name] = _entry(name, value)
-    shards = int(header.get(1, 1))
+    shards = _number(header, 1, "its header", otherwise=1)
     if any(entry.shard >= shards for entry in entries.values()):
         raise TableError(f"it names shards beyond the {shards} there are")
     return shards, entries
@@ -154,14 +154,17 @@ def _entry(name: str, data: bytes) -> Entry:
     dtype = DTYPES.get(values.get(1, 0))
     if dtype is None:
         raise TableError(f"{name} is of a type that is no number (type {values.get(1, 0)})")
-    try:
-        offset, size = int(values.get(4, 0)), int(values.get(5, 0))
-        entry = Entry(dtype, shape, int(values.get(3, 0)), offset, size, int(values.get(6, 0)))
-    except (TypeError, ValueError):
-        raise TableError(f"the entry of {name} holds text where a number belongs") from None
-    if math.prod(shape) * dtype.itemsize != size or min(offset, entry.shard) < 0:
+    shard, offset, size, checksum = (_number(values, field, f"the entry of {name}") for field in (3, 4, 5, 6))
+    if math.prod(shape) * dtype.itemsize != size:
         raise TableError(f"{name} has shape {shape} of {dtype}, but {size} bytes")
-    return entry
+    return Entry(dtype, shape, shard, offset, size, checksum)
+
+
+def _number(fields: Mapping[int, Any], field: int, where: str, otherwise: int = 0) -> int:
+    value = fields.get(field, otherwise)
+    if not isinstance(value, int):
+        raise TableError(f"{where} holds text where a number belongs")
+    return value
 
 
 def _shape(name: str, data: Any) -> tuple[int, ...]:
