@@ -5,11 +5,12 @@
     python benchmarks/studies.py --table
 
 The first call keeps what `electra study` wrote in OUT: the results of all pieces, the speeds that minutes were counted by, and
-the page. The second writes the section from the pages kept. Copied back to OUT/results and OUT/speeds the pieces need not be
-run again.
+the page, with curves where there are several budgets. The second writes the section from the pages kept. Copied back to
+OUT/results and OUT/speeds the pieces need not be run again.
 """
 
 import argparse
+import json
 import re
 import shutil
 from pathlib import Path
@@ -19,7 +20,8 @@ from document import write_section
 KEPT = Path(__file__).parent / "results" / "studies"
 PICTURES = Path(__file__).parents[1] / "docs" / "results" / "studies"
 ORDER = ("sample-efficiency", "ablation", "design", "size", "peers")
-PICTURE = re.compile(r"^!\[(?P<shows>.*)\]\((?P<file>study-\d+\.svg)\)$", re.MULTILINE)
+PICTURE = re.compile(r"\((study-\d+\.svg)\)$", re.MULTILINE)
+CURVES = re.compile(r"^### Curves\n.*?(?=^### )", re.MULTILINE | re.DOTALL)
 
 
 def main() -> None:
@@ -29,49 +31,33 @@ def main() -> None:
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.out and options.name:
-        keep(options.out, KEPT / options.name)
+        keep(options.out, options.name)
     elif options.out or not options.table:
         parser.error("give OUT and NAME, or --table")
     if options.table:
-        write_section(
-            "studies", [line for name in ORDER if (KEPT / name / "study.md").exists() for line in section(name)]
-        )
+        finished = [name for name in ORDER if (KEPT / name / "study.md").exists()]
+        write_section("studies", [line for name in finished for line in section(name)])
 
 
-def keep(out: Path, kept: Path) -> None:
-    """Copy what is to stay of a study; pictures where there are several budgets to draw a curve over."""
+def keep(out: Path, name: str) -> None:
+    """Copy what is to stay of a study."""
     for part in ("results", "speeds"):
-        shutil.copytree(out / part, kept / part, dirs_exist_ok=True)
+        shutil.copytree(out / part, KEPT / name / part, dirs_exist_ok=True)
     page = (out / "study.md").read_text(encoding="utf-8")
-    if "," not in budgets(page):
-        page = PICTURE.sub("", page)
-    for found in PICTURE.finditer(page):
+    if len(json.loads((out / "study.json").read_text(encoding="utf-8"))["budgets"]) == 1:
+        page = CURVES.sub("", page)
+    for picture in PICTURE.findall(page):
         PICTURES.mkdir(parents=True, exist_ok=True)
-        shutil.copy(out / found["file"], PICTURES / f"{kept.name}-{found['file'].removeprefix('study-')}")
-    (kept / "study.md").write_text(page, encoding="utf-8")
-
-
-def budgets(page: str) -> str:
-    """As the page's first lines name them: "1 minute, 3 minutes"."""
-    found = re.search(r"budgets of (.*?): \d+ of", page)
-    if found is None:
-        raise SystemExit("study.md does not name its budgets: was it written by this version of electra study?")
-    return found[1]
+        shutil.copy(out / picture, PICTURES / f"{name}-{picture}")
+    (KEPT / name / "study.md").write_text(page, encoding="utf-8")
 
 
 def section(name: str) -> list[str]:
-    """Lines of Markdown: the page, its parts one level lower, without what only its curves need."""
-    page = (KEPT / name / "study.md").read_text(encoding="utf-8").strip()
-    page = PICTURE.sub(lambda found: _picture(name, found), page)
-    if "![" not in page:
-        page = re.sub(r"### Curves\n.*?(?=### )", "", page, flags=re.DOTALL)
+    """Lines of Markdown: the page, and where its pieces are."""
+    page = PICTURE.sub(rf"(results/studies/{name}-\1)", (KEPT / name / "study.md").read_text(encoding="utf-8"))
+    head, rest = page.strip().split("\n", 1)
     told = f"`electra study recipes/study-{name}.toml`. Pieces: [{name}](../benchmarks/results/studies/{name}/results)."
-    head, rest = page.split("\n", 1)
     return [head, "", told, *rest.splitlines(), ""]
-
-
-def _picture(name: str, found: re.Match[str]) -> str:
-    return f"![{found['shows']}](results/studies/{name}-{found['file'].removeprefix('study-')})"
 
 
 if __name__ == "__main__":

@@ -11,8 +11,7 @@ def run() -> None:
     code = main()
     if os.environ.get("WORLD_SIZE", "1") != "1":
         # A thread of gloo that frees a tensor while the interpreter ends aborts the process (PyTorch issue 190489).
-        sys.stdout.flush()
-        sys.stderr.flush()
+        sys.stderr.flush()  # main has flushed the other
         os._exit(code)
     sys.exit(code)
 

@@ -60,9 +60,8 @@ RUNS = (
     ("starving", 2, None, STARVING | dict(accumulate=16)),
 )
 FLIP = {"returning": (1, 8), "returning sharded": (1, 8)}  # (rank, step) in which a weight becomes infinite, once
-ROOM = {
-    "starving": (1, 300 << 20)
-}  # (rank, bytes) of memory that a process gets beyond its networks, from the second run on
+# (rank, bytes) of memory that a process gets beyond its networks, from the second run of the name on
+ROOM = {"starving": (1, 300 << 20)}
 
 
 class Recording(electra.torch.backend.Backend):
