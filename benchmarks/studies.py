@@ -5,8 +5,8 @@
     python benchmarks/studies.py --table
 
 The first call keeps what `electra study` wrote in OUT: the results of all pieces, the speeds that minutes were counted by, and
-the page, with curves where there are several budgets. The second writes the section from the pages kept. Copied back to
-OUT/results and OUT/speeds the pieces need not be run again.
+the page, with curves where there are several budgets and all pieces are done. The second writes the section from the pages
+kept. Copied back to OUT/results and OUT/speeds the pieces need not be run again.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from document import write_section
 
 KEPT = Path(__file__).parent / "results" / "studies"
 PICTURES = Path(__file__).parents[1] / "docs" / "results" / "studies"
-ORDER = ("sample-efficiency", "ablation", "design", "size", "peers")
+ORDER = ("sample-efficiency", "ablation", "design", "size", "rate", "peers")
 PICTURE = re.compile(r"\((study-\d+\.svg)\)$", re.MULTILINE)
 CURVES = re.compile(r"^### Curves\n.*?(?=^### )", re.MULTILINE | re.DOTALL)
 
@@ -44,7 +44,8 @@ def keep(out: Path, name: str) -> None:
     for part in ("results", "speeds"):
         shutil.copytree(out / part, KEPT / name / part, dirs_exist_ok=True)
     page = (out / "study.md").read_text(encoding="utf-8")
-    if len(json.loads((out / "study.json").read_text(encoding="utf-8"))["budgets"]) == 1:
+    study = json.loads((out / "study.json").read_text(encoding="utf-8"))
+    if len(study["budgets"]) == 1 or study["pieces"]["left"]:
         page = CURVES.sub("", page)
     for picture in PICTURE.findall(page):
         PICTURES.mkdir(parents=True, exist_ok=True)
