@@ -3,12 +3,12 @@
 #
 #     TEXTS="texts/*.jsonl.xz" DATA=sets sh examples/electra-tiny-en/make.sh
 #
-# TEXTS are the sources, or CORPUS a prepared corpus; DATA holds published data sets, GLUE's in DATA/glue. Twice MINUTES (180) go
+# TEXTS are the sources, or CORPUS a prepared corpus; DATA holds published data sets, GLUE's in DATA/glue. Twice MINUTES (92) go
 # into pretraining: the pair, then a masked language model to hold it against. Run it again and it continues where it stopped.
 set -eu
 WORK=${WORK:-runs/electra-tiny-en}
 CORPUS=${CORPUS:-$WORK/corpus}
-MINUTES=${MINUTES:-180}
+MINUTES=${MINUTES:-92}
 RECIPE=recipes/electra-tiny-en.toml
 MODEL=$WORK/electra-tiny-en
 run() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
