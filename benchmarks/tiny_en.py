@@ -192,7 +192,7 @@ def told(report: dict[str, Any]) -> list[str]:
         f"On {held['tokens']:,} tokens of held-out text, corrupted by its own generator: ROC-AUC {held['roc_auc']:.3f}, average",
         f"precision {held['average_precision']:.3f} ({held['replaced_share']:.3f} by chance), discriminator loss "
         f"{held['discriminator_loss']:.3f} (knowing nothing: {held['prior_loss']:.3f}). The generator",
-        f"has {held['mlm_accuracy']:.1%} of the hidden tokens right; the better it is, the harder what it puts in is to find: these",
+        f"has {held['mlm_accuracy']:.1%} of the hidden tokens right; the better it is, the harder its words are to find: these",
         "numbers can't be held against those of a model with another generator.",
         "",
         f"In {found['first']['of']} held-out sentences one word was replaced by another of similar frequency, whether that can",
