@@ -117,6 +117,11 @@ def test_other_names_are_not_found(name):
         local_folder(name)
 
 
+def test_a_name_that_is_nearly_one_is_told_its_neighbour():
+    with pytest.raises(DataError, match=r'"tinny-xx" is no folder here \(did you mean "tiny-xx"\?\)'):
+        local_folder("tinny-xx")
+
+
 def test_what_is_no_folder_is_answered_with_the_names_there_are():
     with pytest.raises(
         DataError, match=r"does not exist; expected a model folder.*, or the name of a model: .*tiny-xx"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.disk.replace import settle
-from electra.errors import DataError, install_hint
+from electra.errors import DataError, did_you_mean, install_hint
 from electra.weights import shipped
 from electra.weights.folders import pair_in
 
@@ -61,14 +61,15 @@ def _may_be_hub_name(source: str) -> bool:
 
 
 def _download(name: str, options: dict[str, Any]) -> Path:
+    missing = f'"{name}" is no folder here{did_you_mean(name, shipped.names())}'
     offline = [variable for variable in OFFLINE if os.environ.get(variable, "") not in ("", "0", "false", "False")]
     if offline:
-        raise DataError(f'"{name}" is no folder here, and {offline[0]} forbids asking the hub for it')
+        raise DataError(f"{missing}, and {offline[0]} forbids asking the hub for it")
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise install_hint("huggingface_hub", "hub", f'"{name}" is no folder here; fetching it from the hub') from None
+        raise install_hint("huggingface_hub", "hub", f"{missing}; fetching it from the hub") from None
     try:
         return Path(snapshot_download(name, allow_patterns=FILES, **options))
     except Exception as error:  # whatever the client raises: no such model, no network, no permission
-        raise DataError(f'"{name}" is no folder here, and the hub did not give it: {error}') from error
+        raise DataError(f"{missing}, and the hub did not give it: {error}") from error
