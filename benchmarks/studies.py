@@ -35,8 +35,8 @@ def main() -> None:
     elif options.out or not options.table:
         parser.error("give OUT and NAME, or --table")
     if options.table:
-        finished = [name for name in ORDER if (KEPT / name / "study.md").exists()]
-        write_section("studies", [line for name in finished for line in section(name)])
+        kept = [name for name in ORDER if (KEPT / name / "study.md").exists()]
+        write_section("studies", [line for name in kept for line in section(name)])
 
 
 def keep(out: Path, name: str) -> None:

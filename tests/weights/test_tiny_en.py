@@ -13,10 +13,10 @@ from safetensors import safe_open
 
 import electra
 from electra.cli import main
+from electra.weights.folders import NETWORKS
 from electra.weights.shipped import OWN
 
 MODEL = OWN / "electra-tiny-en"
-NETWORKS = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMaskedLM"}
 MEASURED = Path(__file__).parents[2] / "benchmarks/results/tiny_en.json"
 
 
